@@ -1,0 +1,26 @@
+import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+
+export type Log = Logger;
+
+/** Levels in the order of pino; `silent` is for tests that provoke errors. */
+export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 'silent'] as const;
+export type LogLevel = (typeof logLevels)[number];
+
+/**
+ * One JSON object a line on stderr, so that results on stdout stay clean. Messages are constant;
+ * what varies stands in fields with fixed names (`image`, `layer`, `node`, `err`).
+ */
+export function createLog(component: string, level: LogLevel, destination?: DestinationStream): Log {
+  return pino(
+    {
+      level,
+      base: { component },
+      timestamp: stdTimeFunctions.isoTime,
+      formatters: { level: (label) => ({ level: label }) },
+    },
+    destination ?? pino.destination({ fd: 2, sync: true }),
+  );
+}
+
+/** For code under test and for callers that have no log. */
+export const noLog: Log = pino({ level: 'silent' });

@@ -1,0 +1,36 @@
+import { defineConfig } from 'vitest/config';
+
+/** The longest state a test waits for is a container image pulled, started and judged; see test/harness. */
+const CLUSTER_TIMEOUT_MS = 180_000;
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: 'unit',
+          include: ['{lib,proto,sbom,advisories,policies,certs,core-client,agent,webhook,core,cli,tools}/**/*.test.ts'],
+          isolate: false,
+          pool: 'threads',
+        },
+      },
+      {
+        test: {
+          name: 'integration',
+          include: ['test/integration/**/*.test.ts'],
+          testTimeout: 60_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        test: {
+          name: 'e2e',
+          include: ['test/e2e/**/*.test.ts'],
+          testTimeout: CLUSTER_TIMEOUT_MS,
+          hookTimeout: 30 * 60_000,
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
