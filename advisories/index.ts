@@ -1,0 +1,10 @@
+export type { CatalogedPackage, OperatingSystem, PackageKey } from './ecosystems/ecosystem.ts';
+export { compareVersions, ecosystemNames, packageKeys } from './ecosystems/table.ts';
+export { AdvisoryError, advisoryErrorCodes } from './errors.ts';
+export { type KnownExploited, parseKev } from './feeds/kev.ts';
+export { type EcosystemFeed, type Feed, type Feeds, type OpenFeed, openFeeds } from './feeds/open-feeds.ts';
+export type { FeedReading, FeedRecord } from './feeds/reading.ts';
+export { type Finding, type FlawKnowledge, groupHits, type Hit } from './groups.ts';
+export { type Match, matchAdvisory } from './match.ts';
+export { type Advisory, type Affected, parseAdvisory } from './osv.ts';
+export { compareScores, type Score, type Severity, severities, severityOf } from './severity.ts';
