@@ -1,0 +1,13 @@
+export type { ObjectName } from './api-object.ts';
+export { CertsError, certsErrorCodes } from './errors.ts';
+export { fileCertificate } from './file-certificate.ts';
+export { type GrpcCertificateProvider, grpcCertificates } from './grpc-certificates.ts';
+export { type IssuerOptions, startIssuer } from './issuer.ts';
+export { connectKubernetes, type Kubernetes } from './kubernetes.ts';
+export type { LeaseTiming } from './lease.ts';
+export { ensureLocalCertificates, type LocalCertificate } from './local.ts';
+export { configMapPublisher, type Publisher, webhookPublisher } from './publisher.ts';
+export { defaultSchedule, type Schedule } from './rotation.ts';
+export { secretCertificate } from './secret-certificate.ts';
+export { RENEW_ANNOTATION } from './secret-store.ts';
+export type { ServedCertificate, ServingCertificate } from './serving.ts';
