@@ -1,0 +1,82 @@
+import path from 'node:path';
+import { installPackage, unpackPackage } from './debian.ts';
+import { buildPrograms, type GoBuild } from './go-build.ts';
+
+/** Each gives the path of the program, having put it there if it was missing. */
+type Source = (name: string) => Promise<string>;
+
+/**
+ * A program that stands alone is taken out of its Debian package into the cache: nothing is installed, no service
+ * starts, and what Docker brought to the machine (its runc and containerd exclude Debian's) stays.
+ */
+const unpacked =
+  (debianPackage: string, file: string): Source =>
+  () =>
+    unpackPackage(debianPackage, file);
+
+/** A program that belongs to the system: used if it is there, else installed. */
+const installed =
+  (debianPackage: string, file?: string): Source =>
+  (name) =>
+    installPackage(file ?? name, debianPackage);
+
+const built =
+  (file: string, build: GoBuild): Source =>
+  async () =>
+    path.join(await buildPrograms(build), file);
+
+const kubernetes = '1.34.4';
+const kubernetesVersion = 'k8s.io/component-base/version';
+
+const tools = {
+  etcd: unpacked('etcd-server', 'usr/bin/etcd'),
+  runc: unpacked('runc', 'usr/sbin/runc'),
+  busybox: unpacked('busybox-static', 'bin/busybox'),
+  /** The folder of the CNI plugins. */
+  cni: unpacked('containernetworking-plugins', 'usr/lib/cni'),
+  /** The folder of containerd, its shim and ctr as Debian 12 has them: 1.6, which many nodes still run. */
+  'containerd-1.6': unpacked('containerd', 'usr/bin'),
+  openssl: installed('openssl'),
+  ip: installed('iproute2'),
+  iptables: installed('iptables'),
+  mmdebstrap: installed('mmdebstrap'),
+  pip: installed('python3-pip'),
+  'postgres-15': installed('postgresql-15', '/usr/lib/postgresql/15/bin/postgres'),
+  kube: built('kube', {
+    name: 'kube',
+    version: kubernetes,
+    usually: '4 min',
+    from: { folder: 'kube' },
+    variables: {
+      [`${kubernetesVersion}.gitVersion`]: `v${kubernetes}`,
+      [`${kubernetesVersion}.gitMajor`]: '1',
+      [`${kubernetesVersion}.gitMinor`]: '34',
+    },
+  }),
+  dns: built('dns', { name: 'dns', version: '1.15.0', usually: '1 min', from: { folder: 'dns' } }),
+  /** The folder of containerd, its shim and ctr. */
+  containerd: built('', {
+    name: 'containerd',
+    version: 'v2.4.2',
+    usually: '65 s',
+    from: {
+      packages: ['containerd', 'containerd-shim-runc-v2', 'ctr'].map(
+        (command) => `github.com/containerd/containerd/v2/cmd/${command}`,
+      ),
+    },
+    // The snapshotter for btrfs would need headers of C, and no test uses it.
+    tags: 'no_btrfs',
+  }),
+} as const satisfies Record<string, Source>;
+
+export type ToolName = keyof typeof tools;
+
+/** The paths of the named tools, each fetched or built first where the machine lacks it. */
+export async function need<Name extends ToolName>(
+  ...names: readonly Name[]
+): Promise<Readonly<Record<Name, string>>> {
+  const paths: Partial<Record<Name, string>> = {};
+  // One after the other: builds and installations each want the whole machine.
+  for (const name of names) paths[name] = await tools[name](name);
+  return paths as Record<Name, string>;
+}
