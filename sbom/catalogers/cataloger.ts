@@ -1,0 +1,37 @@
+import type { EvidenceProblem } from '../fragment.ts';
+import type { OsRelease } from '../os-release.ts';
+import type { Package } from '../package.ts';
+import type { FilePart, FileParts } from './file-parts.ts';
+
+/** What one kind of evidence is and says. A cataloger sees one file at a time and never its path or its neighbours. */
+export interface Cataloger {
+  readonly name: string;
+  /** To be raised with every change after which `catalog` can give something else for some file. */
+  readonly version: number;
+  /** Whether a file there can be evidence. */
+  matches(path: string, file: { readonly size: number; readonly mode: number }): boolean;
+  /**
+   * The parts that `catalog` needs, told from the first HEAD_BYTES, which it always gets; undefined if the file is no
+   * evidence after all. A cataloger without this method gets the whole file.
+   */
+  parts?(head: Buffer, size: number): readonly FilePart[] | undefined;
+  /** Undefined if the file is no evidence after all. Throws EvidenceFault if it cannot be read. */
+  catalog(file: FileParts): Findings | undefined;
+}
+
+export interface Findings {
+  readonly packages: readonly Package[];
+  readonly os?: OsRelease | undefined;
+  readonly problem?: EvidenceProblem | undefined;
+}
+
+/** A file is not of its format; the message says how, and never quotes the file, which may hold anything. */
+export class EvidenceFault extends Error {}
+
+/** Enough for the headers of an executable, and for one read of a disk. */
+export const HEAD_BYTES = 4096;
+
+/** The whole of a file as text. */
+export function textOf(file: FileParts): string {
+  return file.read(0, file.size).toString('utf8');
+}

@@ -1,0 +1,52 @@
+import { createHash } from 'node:crypto';
+import { describe, expect, it } from 'vitest';
+import { fileOf } from '../testing/files.ts';
+import { elfProgram, goProgram } from '../testing/programs.ts';
+import { examine } from './examine.ts';
+import { CATALOGER_VERSION, CATALOGER_VERSION_FORM, catalogers } from './table.ts';
+
+/** Files of every kind that a cataloger tells apart. */
+const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
+  dpkg: [
+    'Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nSource: s (2)\n',
+    'Package: a\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: b\n',
+  ],
+  'os-release': ['ID="debian"\nVERSION_ID=12\nPRETTY_NAME=\'Debian 12\'\n', ''],
+  npm: ['{"name":"a","version":"1"}', '{"name":"a"}', '['],
+  python: ['Name: a\nVersion: 1\n\nbody', 'Name: a\n'],
+  'go-binary': [
+    goProgram({
+      toolchain: 'go1.22.3 X:a',
+      modules: 'mod\ta.test/x\t(devel)\ndep\tb.test/y\tv1.0.0\n=>\t./y\n',
+    }),
+    goProgram({ toolchain: 'devel go1.24-abc', modules: '=>\ta\tb\n' }),
+    goProgram({ toolchain: 'go1.16', modules: 'mod\ta.test/x\tv1.0.0\n', form: 'pointers' }),
+    elfProgram(Buffer.from('\xff Go buildinf:\x08\x02', 'latin1')),
+  ],
+};
+
+/** What each version of a cataloger gives for its samples. A new hash here needs a new version there. */
+const outputs = {
+  'dpkg 1': '65dc92861590d48a',
+  'os-release 1': '301a220c75965091',
+  'npm 1': 'd8df6bb22f809500',
+  'python 1': '608e95a85ce4e1a8',
+  'go-binary 1': 'a22f9ef8e1bed962',
+};
+
+function outputOf(name: string): string {
+  const cataloger = catalogers.find((each) => each.name === name);
+  const found = (samples[name] ?? []).map((sample) => cataloger && examine(cataloger, fileOf(sample)));
+  return createHash('sha256').update(JSON.stringify(found)).digest('hex').slice(0, 16);
+}
+
+describe('the version of the catalogers', () => {
+  it('changes with what they give', () => {
+    const current = catalogers.map(({ name, version }) => [`${name} ${version}`, outputOf(name)]);
+    expect(Object.fromEntries(current)).toEqual(outputs);
+  });
+
+  it('is of the form that other releases recognise', () => {
+    expect(CATALOGER_VERSION).toMatch(CATALOGER_VERSION_FORM);
+  });
+});

@@ -1,0 +1,124 @@
+import type { EvidenceProblem, Fragment, Problem } from '../fragment.ts';
+import type { OsRelease } from '../os-release.ts';
+import { type Package, packageKey } from '../package.ts';
+import { visitAll } from '../tree.ts';
+import { type ImageLeaf, ImageTree, type Statement } from './image-tree.ts';
+import { packageUrl } from './package-url.ts';
+
+/** What an image holds. Layers are counted from 0 at the bottom. */
+export interface ImageContents {
+  readonly os: OsRelease | undefined;
+  /** Each package once, in the order of their package URLs. */
+  readonly packages: readonly ImagePackage[];
+  readonly problems: readonly ImageProblem[];
+}
+
+export interface ImagePackage extends Package {
+  readonly purl: string;
+  /** The lowest layer that brought it, of all places where it is. */
+  readonly layer: number;
+  readonly locations: readonly Location[];
+}
+
+export interface Location {
+  /** The evidence file. */
+  readonly path: string;
+  /** The layer from which on, without a break, that file has named the package. */
+  readonly layer: number;
+}
+
+/** Something of a layer that could not be read. Evidence that an upper layer hides has none. */
+export interface ImageProblem {
+  readonly layer: number;
+  readonly path: string;
+  readonly code: Problem['code'] | EvidenceProblem['code'];
+  readonly message?: string | undefined;
+}
+
+/** os-release(5): the first that exists counts. */
+const OS_RELEASE_PATHS = ['etc/os-release', 'usr/lib/os-release'];
+
+/** What the layers of an image, given from bottom to top, hold together. */
+export function fold(fragments: readonly Fragment[]): ImageContents {
+  const tree = new ImageTree();
+  for (const [layer, fragment] of fragments.entries()) tree.add(fragment, layer);
+  const evidence = visibleEvidence(tree);
+  const os = findOs(tree);
+  return {
+    os,
+    packages: gatherPackages(evidence, os),
+    problems: [...fragments.flatMap(layerProblems), ...evidence.flatMap(evidenceProblem)].sort(byLayer),
+  };
+}
+
+function layerProblems({ problems }: Fragment, layer: number): ImageProblem[] {
+  return problems.map(({ path, code }) => ({ layer, path, code }));
+}
+
+function evidenceProblem({ path, last: { layer, evidence } }: VisibleEvidence): ImageProblem[] {
+  return evidence.problem ? [{ layer, path, ...evidence.problem }] : [];
+}
+
+function byLayer(a: ImageProblem, b: ImageProblem): number {
+  if (a.layer !== b.layer) return a.layer - b.layer;
+  return `${a.path}\n${a.code}` < `${b.path}\n${b.code}` ? -1 : 1;
+}
+
+interface VisibleEvidence {
+  readonly path: string;
+  readonly statements: readonly Statement[];
+  readonly last: Statement;
+}
+
+function visibleEvidence(tree: ImageTree): VisibleEvidence[] {
+  const found: VisibleEvidence[] = [];
+  visitAll(tree.root, (path, node) => {
+    const statements = node.kind === 'leaf' ? node.statements : undefined;
+    const last = statements?.at(-1);
+    if (statements && last) found.push({ path, statements, last });
+  });
+  return found.sort((a, b) => (a.path < b.path ? -1 : 1));
+}
+
+function findOs(tree: ImageTree): OsRelease | undefined {
+  for (const path of OS_RELEASE_PATHS) {
+    const found = tree.resolve(path);
+    if (found?.kind === 'leaf') return osOf(found);
+  }
+  return undefined;
+}
+
+function osOf(leaf: ImageLeaf): OsRelease | undefined {
+  return leaf.statements?.at(-1)?.evidence.os;
+}
+
+function gatherPackages(evidence: readonly VisibleEvidence[], os: OsRelease | undefined): ImagePackage[] {
+  const found = new Map<string, { each: Package; locations: Location[] }>();
+  for (const { path, statements, last } of evidence) {
+    const originOf = originFinder(statements);
+    for (const each of last.evidence.packages) {
+      const purl = packageUrl(each, os);
+      const { locations } = found.get(purl) ?? { locations: [] };
+      found.set(purl, { each, locations: [...locations, { path, layer: originOf(each) }] });
+    }
+  }
+  return [...found]
+    .map(([purl, { each, locations }]) => {
+      const layer = Math.min(...locations.map((location) => location.layer));
+      return { ...each, purl, layer, locations };
+    })
+    .sort((a, b) => (a.purl < b.purl ? -1 : 1));
+}
+
+/** Finds the lowest layer from which on every copy of an evidence file names a package. */
+function originFinder(statements: readonly Statement[]): (each: Package) => number {
+  const copies = statements.map(({ layer, evidence }) => ({
+    layer,
+    keys: new Set(evidence.packages.map(packageKey)),
+  }));
+  return (each) => {
+    const key = packageKey(each);
+    const without = copies.findLastIndex(({ keys }) => !keys.has(key));
+    return copies[without + 1]?.layer ?? 0;
+  };
+}

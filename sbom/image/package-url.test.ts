@@ -1,0 +1,49 @@
+import { describe, expect, it } from 'vitest';
+import type { Package } from '../package.ts';
+import { packageUrl } from './package-url.ts';
+
+const debian = { id: 'debian', versionId: '12' };
+const deb = { type: 'deb', name: 'openssl', version: '3.0.11-1~deb12u2', arch: 'amd64' } as const;
+
+describe('a package URL', () => {
+  it.each<[string, Package]>([
+    ['pkg:deb/debian/openssl@3.0.11-1~deb12u2?arch=amd64&distro=debian-12', deb],
+    [
+      'pkg:deb/debian/login@1:4.13%2Bdfsg1-1%2Bb1?arch=amd64&distro=debian-12&upstream=shadow%401:4.13%2Bdfsg1-1',
+      {
+        ...deb,
+        name: 'login',
+        version: '1:4.13+dfsg1-1+b1',
+        source: { name: 'shadow', version: '1:4.13+dfsg1-1' },
+      },
+    ],
+    [
+      'pkg:deb/debian/libssl3@3.0.11-1~deb12u2?arch=amd64&distro=debian-12&upstream=openssl',
+      { ...deb, name: 'libssl3', source: { name: 'openssl', version: deb.version } },
+    ],
+    ['pkg:npm/%40scope/name@1', { type: 'npm', name: '@scope/name', version: '1' }],
+    ['pkg:npm/JSONStream@1.3.5', { type: 'npm', name: 'JSONStream', version: '1.3.5' }],
+    ['pkg:pypi/jinja2@2.4', { type: 'pypi', name: 'Jinja2', version: '2.4' }],
+    ['pkg:pypi/zope-interface@6.0', { type: 'pypi', name: 'zope._-Interface', version: '6.0' }],
+    ['pkg:golang/golang.org/x/text@v0.3.5', { type: 'golang', name: 'golang.org/x/text', version: 'v0.3.5' }],
+    [
+      'pkg:golang/github.com/docker/docker@v20.10.7%2Bincompatible',
+      { type: 'golang', name: 'github.com/docker/docker', version: 'v20.10.7+incompatible' },
+    ],
+    ['pkg:golang/stdlib@1.22.3', { type: 'golang', name: 'stdlib', version: '1.22.3' }],
+    [
+      'pkg:golang/example.test/tool',
+      { type: 'golang', name: 'example.test/tool', version: '(devel)', unreleased: true },
+    ],
+    ['pkg:npm/a%2Ab%20%3F%23@1', { type: 'npm', name: 'a*b ?#', version: '1' }],
+  ])('is %s', (url, each) => {
+    expect(packageUrl(each, debian)).toBe(url);
+  });
+
+  it('leaves out the distribution where none is known, and its version where it has none', () => {
+    expect(packageUrl(deb)).toBe('pkg:deb/openssl@3.0.11-1~deb12u2?arch=amd64');
+    expect(packageUrl(deb, { id: 'kali' })).toBe(
+      'pkg:deb/kali/openssl@3.0.11-1~deb12u2?arch=amd64&distro=kali',
+    );
+  });
+});

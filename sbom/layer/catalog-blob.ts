@@ -1,0 +1,100 @@
+import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
+import { examine, partsOf, wholeOf } from '../catalogers/examine.ts';
+import type { FilePart } from '../catalogers/file-parts.ts';
+import { catalogerFor } from '../catalogers/table.ts';
+import { SbomError } from '../errors.ts';
+import type { Evidence, Fragment } from '../fragment.ts';
+import { type LayerBlob, readBlob } from './blob-reader.ts';
+import { type BlobFile, BlobTree } from './blob-tree.ts';
+import { BodyKeeper } from './body-keeper.ts';
+import type { TarEntry } from './tar-entry.ts';
+import type { TarBody } from './tar-reader.ts';
+
+/** A file that can be evidence where it lies. */
+interface Candidate {
+  readonly path: string;
+  readonly file: BlobFile;
+  readonly cataloger: Cataloger;
+}
+
+/**
+ * Reads a layer from its archive, of which nothing is written to disk, and gives the diff id that the archive really
+ * has. With `diffId`, the one that the image names, another one is an error. The archive is opened a second time if
+ * an evidence file is a hard link to a file whose content was not kept, as all are in images made by ostree.
+ * Throws SbomError `layer_corrupt`, `layer_too_large`, `layer_unreadable` or `layer_mismatch`, or the signal's reason.
+ */
+export async function catalogBlob(
+  blob: LayerBlob,
+  options: { readonly diffId?: string | undefined; readonly signal?: AbortSignal | undefined } = {},
+): Promise<{ readonly fragment: Fragment; readonly diffId: string }> {
+  const blobTree = new BlobTree(blob.name);
+  const diffId = await readBlob(blob, (entry) => addEntry(blobTree, entry), options.signal);
+  verify(blob, options.diffId ?? diffId, diffId);
+  const candidates = [...blobTree.tree.files()].flatMap(([path, file]) => toCandidate(path, file) ?? []);
+  const unread = candidates.filter(isUnread);
+  if (unread.length > 0) {
+    const byPosition = Map.groupBy(unread, ({ file }) => file.position);
+    const again = await readBlob(
+      blob,
+      (entry) => readWhole(byPosition.get(entry.position), entry),
+      options.signal,
+    );
+    verify(blob, diffId, again);
+  }
+  return { fragment: blobTree.tree.toFragment(candidates.flatMap(toEvidence), 'exact'), diffId };
+}
+
+function addEntry(blobTree: BlobTree, entry: TarEntry): TarBody | undefined {
+  const added = blobTree.add(entry);
+  const candidate = added && toCandidate(added.path, added.file);
+  return candidate && keepBody(entry, [candidate], (head) => partsOf(candidate.cataloger, head, entry.size));
+}
+
+function readWhole(candidates: readonly Candidate[] | undefined, entry: TarEntry): TarBody | undefined {
+  return (
+    candidates &&
+    keepBody(entry, candidates, () => candidates.flatMap(({ cataloger }) => wholeOf(cataloger, entry.size)))
+  );
+}
+
+function keepBody(
+  entry: TarEntry,
+  candidates: readonly Candidate[],
+  plan: (head: Buffer) => readonly FilePart[] | undefined,
+): TarBody | undefined {
+  if (entry.sparse) {
+    for (const { file, cataloger } of candidates) file.readings.set(cataloger, sparseFile);
+    return undefined;
+  }
+  return new BodyKeeper(entry.bodySize, plan, (content) => {
+    for (const { file, cataloger } of candidates) {
+      file.readings.set(cataloger, content && examine(cataloger, content));
+    }
+  });
+}
+
+const sparseFile: Findings = {
+  packages: [],
+  problem: { code: 'evidence_sparse', message: 'the archive holds only the parts that are not zero' },
+};
+
+function toCandidate(path: string, file: BlobFile): Candidate | undefined {
+  const cataloger = catalogerFor(path, file);
+  return cataloger && { path, file, cataloger };
+}
+
+function isUnread({ file, cataloger }: Candidate): boolean {
+  return !file.readings.has(cataloger) || file.readings.get(cataloger) === 'needs-whole';
+}
+
+function toEvidence({ path, file, cataloger }: Candidate): Evidence[] {
+  const findings = file.readings.get(cataloger);
+  return typeof findings === 'object' ? [{ path, cataloger: cataloger.name, ...findings }] : [];
+}
+
+function verify(blob: LayerBlob, expected: string, actual: string): void {
+  if (expected === actual) return;
+  throw new SbomError('layer_mismatch', `the layer ${blob.name} has the diff id ${actual}, not ${expected}`, {
+    hint: 'The archive was damaged or replaced on its way; fetch the image again.',
+  });
+}

@@ -1,0 +1,149 @@
+import { execFileSync } from 'node:child_process';
+import { chmodSync, linkSync, mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { dirname, join } from 'node:path';
+import fc from 'fast-check';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { encodeFragment } from '../encode-fragment.ts';
+import { blobOf, type SampleEntry, tarOf } from '../testing/archives.ts';
+import { goProgram } from '../testing/programs.ts';
+import { catalogBlob } from './catalog-blob.ts';
+import { catalogFolder } from './catalog-folder.ts';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'layer-'));
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+/** Lays the entries of an archive into a folder, as a runtime unpacks them. */
+function unpack(root: string, entries: readonly SampleEntry[]): void {
+  for (const { name, type = 'file', linkname = '', content = '', mode } of entries) {
+    const path = join(root, name);
+    mkdirSync(dirname(path), { recursive: true });
+    if (type === 'directory') mkdirSync(path, { recursive: true });
+    if (type === 'symlink') symlinkSync(linkname, path);
+    if (type === 'link') linkSync(join(root, linkname), path);
+    if (type === 'file') writeFileSync(path, content);
+    if (mode !== undefined) chmodSync(path, mode);
+  }
+}
+
+const status = 'Package: adduser\nStatus: install ok installed\nVersion: 3.134\n';
+
+describe('the fragment of a folder', () => {
+  it('has the bytes that the fragment of the archive has, but for what the folder alone cannot tell', async () => {
+    const modules = 'mod\texample.test/tool\tv1.0.0\n';
+    const old = goProgram({ toolchain: 'go1.16.7', modules, form: 'pointers' });
+    const entries: SampleEntry[] = [
+      { name: 'bin', type: 'symlink', linkname: '/usr/bin' },
+      { name: 'empty/folder', type: 'directory' },
+      { name: 'etc/os-release', type: 'symlink', linkname: '../usr/lib/os-release' },
+      { name: 'objects/status', content: status },
+      { name: 'srv/node_modules/a/package.json', content: '{' },
+      { name: 'usr/bin/new', content: goProgram({ toolchain: 'go1.22.3', modules }, 100_000), mode: 0o755 },
+      { name: 'usr/bin/old', content: old, mode: 0o755 },
+      { name: 'usr/lib/os-release', content: 'ID=debian\nVERSION_ID=12\n' },
+      { name: 'var/lib/dpkg/status', type: 'link', linkname: 'objects/status' },
+    ];
+    unpack(folder, entries);
+    const { fragment } = await catalogBlob(blobOf(await tarOf(entries)));
+    const fromFolder = await catalogFolder({ layers: [folder], index: 0 });
+    expect(fromFolder.opacity).toBe('chain');
+    expect(await encodeFragment({ ...fromFolder, opacity: 'exact' })).toEqual(await encodeFragment(fragment));
+  });
+
+  it('has them whatever the files are called', async () => {
+    const name = fc
+      .string({ unit: 'grapheme', minLength: 1, maxLength: 20 })
+      .filter((each) => !/[/\0]/.test(each) && !['.', '..'].includes(each) && !each.startsWith('.wh.'));
+    await fc.assert(
+      fc.asyncProperty(fc.uniqueArray(name), fc.uniqueArray(name), async (folders, files) => {
+        const root = mkdtempSync(join(folder, 'run-'));
+        const entries = folders.flatMap((each) =>
+          files.map((file) => ({ name: `f${each}/${file}`, content: file })),
+        );
+        unpack(root, entries);
+        const { fragment } = await catalogBlob(blobOf(await tarOf(entries)));
+        expect(await catalogFolder({ layers: [root], index: 0 })).toEqual({
+          ...fragment,
+          opacity: fragment.files.length > 0 ? 'chain' : 'exact',
+        });
+      }),
+      { numRuns: 30 },
+    );
+  });
+
+  it('never leaves the folder through a link, nor waits for a FIFO', async () => {
+    const secret = join(folder, 'outside');
+    writeFileSync(secret, status);
+    const layer = join(folder, 'layer');
+    unpack(layer, [
+      { name: 'var/lib/dpkg/status', type: 'symlink', linkname: secret },
+      { name: 'opt', type: 'symlink', linkname: folder },
+    ]);
+    mkdirSync(join(layer, 'etc'));
+    execFileSync('mkfifo', [join(layer, 'etc/os-release')]);
+    await using server = createServer();
+    await new Promise<void>((resolve) => server.listen(join(layer, 'socket'), resolve));
+    expect(await catalogFolder({ layers: [layer], index: 0 })).toMatchObject({
+      files: [],
+      symlinks: [
+        { path: 'opt', target: folder },
+        { path: 'var/lib/dpkg/status', target: secret },
+      ],
+      others: ['etc/os-release', 'socket'],
+      evidence: [],
+    });
+  });
+
+  it('leaves out names that are not UTF-8, with all that is below them, and says so', async () => {
+    mkdirSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff])]));
+    writeFileSync(Buffer.concat([Buffer.from(`${folder}/`), Buffer.from([0xff]), Buffer.from('/x')]), '');
+    expect(await catalogFolder({ layers: [folder], index: 0 })).toMatchObject({
+      files: [],
+      problems: [{ code: 'name_not_utf8', path: '\uFFFD' }],
+    });
+  });
+
+  it('is exact for a folder that has only files in its root, which no mark can hide', async () => {
+    writeFileSync(join(folder, 'file'), '');
+    expect(await catalogFolder({ layers: [folder], index: 0 })).toMatchObject({
+      opacity: 'exact',
+      files: ['file'],
+    });
+  });
+});
+
+describe('reading a folder', () => {
+  it('fails if it is not there', async () => {
+    const missing = join(folder, 'missing');
+    await expect(catalogFolder({ layers: [missing], index: 0 })).rejects.toMatchObject({
+      code: 'layer_unreadable',
+      message: `cannot read the layer in ${missing}`,
+    });
+  });
+
+  it('ends when the signal says so', async () => {
+    const signal = AbortSignal.abort(new Error('enough'));
+    await expect(catalogFolder({ layers: [folder], index: 0, signal })).rejects.toThrow('enough');
+  });
+
+  it('refuses to guess, without a container, whether a folder hides evidence of a lower layer', async () => {
+    const layers = ['lower', 'upper'].map((each) => join(folder, each));
+    unpack(layers[0] ?? '', [{ name: 'opt/node_modules/a/package.json', content: '{}' }]);
+    unpack(layers[1] ?? '', [{ name: 'opt/node_modules/b/package.json', content: '{}' }]);
+    await expect(catalogFolder({ layers, index: 1 })).rejects.toMatchObject({ code: 'opacity_unknown' });
+  });
+
+  it('does not ask where nothing of a lower layer counts', async () => {
+    const layers = ['lower', 'upper'].map((each) => join(folder, each));
+    unpack(layers[0] ?? '', [{ name: 'etc/passwd', content: 'root' }]);
+    unpack(layers[1] ?? '', [{ name: 'etc/group', content: 'root' }]);
+    expect(await catalogFolder({ layers, index: 1 })).toMatchObject({
+      opacity: 'chain',
+      files: ['etc/group'],
+    });
+  });
+});

@@ -1,0 +1,37 @@
+/** The types of package URLs, https://github.com/package-url/purl-spec, that catalogers give. */
+export const packageTypes = ['deb', 'golang', 'npm', 'pypi'] as const;
+export type PackageType = (typeof packageTypes)[number];
+
+/** One package as its evidence names it: nothing is normalised here, see `packageUrl` for the common form. */
+export interface Package {
+  readonly type: PackageType;
+  /** With its scope (`@babel/core`) or as a whole module path (`golang.org/x/text`). */
+  readonly name: string;
+  readonly version: string;
+  readonly arch?: string | undefined;
+  /** The source package that a distribution built it from; its advisories name that one. */
+  readonly source?: { readonly name: string; readonly version: string } | undefined;
+  /** The version names no release, as `(devel)` of a Go program built from a work tree: advisories cannot match it. */
+  readonly unreleased?: true | undefined;
+}
+
+/** Names and versions are tens of characters; longer ones are no package and would only bloat every store. */
+const MAX_PACKAGE_TEXT = 1024;
+
+/** Whether a text can be part of a package: neither empty nor endless, nor one that could not be printed or encoded. */
+export function isPackageText(text: string): boolean {
+  return text.length > 0 && text.length <= MAX_PACKAGE_TEXT && text.isWellFormed() && !/\p{Cc}/u.test(text);
+}
+
+/** Whether all texts of a package are sound; catalogers take them from files that anyone may have written. */
+export function isSound({ name, version, arch, source }: Package): boolean {
+  return [name, version, arch, source?.name, source?.version].every(
+    (text) => text === undefined || isPackageText(text),
+  );
+}
+
+/** A text that tells two packages apart exactly if they differ, and by which they are ordered. */
+export function packageKey(each: Package): string {
+  const { type, name, version, arch = '', source, unreleased = '' } = each;
+  return [type, name, version, arch, source?.name ?? '', source?.version ?? '', unreleased].join('\n');
+}

@@ -1,0 +1,87 @@
+import { SbomError } from '../errors.ts';
+import { blobPath } from './digest.ts';
+import { type FileStore, readDocument } from './file-store.ts';
+import { parseConfig } from './image-config.ts';
+import { type Descriptor, isIndex, parseIndex, parseManifest } from './oci-documents.ts';
+import { choosePlatform, describePlatform } from './platform.ts';
+import { assembleImage, type SourceImage } from './source-image.ts';
+
+const INDEX_FILE = 'index.json';
+/** An index of an index is allowed, and used by some exporters; the bound is for circles. */
+const MAX_INDEX_DEPTH = 4;
+
+/**
+ * The image of an OCI image layout (image-spec, image-layout.md); `tag` chooses among several.
+ * Throws SbomError `image_ambiguous`, `image_unknown`, `source_corrupt` or `source_unreadable`.
+ */
+export async function openOciLayout(store: FileStore, tag: string | undefined): Promise<SourceImage> {
+  if ((await store.sizeOf(INDEX_FILE)) === undefined) {
+    throw new SbomError('source_corrupt', `${store.name} has no ${INDEX_FILE}, so it is not an OCI layout`, {
+      hint: 'What docker save has written is opened as docker-archive:FILE.',
+    });
+  }
+  const { parsed: index } = await readDocument(store, INDEX_FILE, parseIndex);
+  const tagged = chooseTag(store, index, tag);
+  const chain = await findManifest(store, chooseManifest(store, tagged));
+  const manifestDigest = chain.at(-1) ?? '';
+  const { parsed: manifest } = await readDocument(
+    store,
+    blobPath(manifestDigest),
+    parseManifest,
+    manifestDigest,
+  );
+  const { digest } = manifest.config;
+  const { parsed: config } = await readDocument(store, blobPath(digest), parseConfig, digest);
+  return assembleImage(store, {
+    digest,
+    config,
+    aliases: [...new Set([...tagged.flatMap(({ names }) => names), ...chain])],
+    layers: manifest.layers.map((layer) => ({ path: blobPath(layer.digest), mediaType: layer.mediaType })),
+  });
+}
+
+/** The digests from a descriptor down to a manifest, through indexes. */
+async function findManifest(store: FileStore, from: Descriptor): Promise<readonly string[]> {
+  const digests = [from.digest];
+  let descriptor = from;
+  for (let depth = 0; depth < MAX_INDEX_DEPTH && isIndex(descriptor); depth++) {
+    const { digest } = descriptor;
+    const { parsed } = await readDocument(store, blobPath(digest), parseIndex, digest);
+    descriptor = chooseManifest(store, parsed);
+    digests.push(descriptor.digest);
+  }
+  return digests;
+}
+
+function chooseTag(
+  store: FileStore,
+  index: readonly Descriptor[],
+  tag: string | undefined,
+): readonly Descriptor[] {
+  const tags = [...new Set(index.flatMap(({ names }) => names.slice(0, 1)))];
+  if (tag === undefined) {
+    if (tags.length <= 1 || new Set(index.map(({ digest }) => digest)).size === 1) return index;
+    throw new SbomError('image_ambiguous', `${store.name} holds several images: ${tags.join(', ')}`, {
+      hint: 'Say which one, as in oci-dir:DIR:TAG.',
+    });
+  }
+  const found = index.filter(({ names }) => names.includes(tag));
+  if (found.length > 0) return found;
+  throw new SbomError('image_unknown', `${store.name} has no image of the tag '${tag}'`, {
+    hint: tags.length > 0 ? `It has: ${tags.join(', ')}.` : 'Its images have no tags.',
+  });
+}
+
+function chooseManifest(store: FileStore, descriptors: readonly Descriptor[]): Descriptor {
+  const images = new Map(
+    descriptors.filter(({ isAttestation }) => !isAttestation).map((each) => [each.digest, each]),
+  );
+  const chosen = choosePlatform([...images.values()]);
+  if (chosen) return chosen;
+  const platforms = [...images.values()].map(({ platform }) =>
+    platform ? describePlatform(platform) : 'unknown',
+  );
+  throw new SbomError('image_unknown', `${store.name} has no image for a platform that can be chosen`, {
+    hint: `It has: ${platforms.join(', ') || 'none at all'}.`,
+  });
+}
