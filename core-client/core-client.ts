@@ -1,0 +1,176 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { MessageInitShape } from '@bufbuild/protobuf';
+import { type Log, noLog } from '@gatehouse/lib/log.ts';
+import { backoffDelay } from '@gatehouse/lib/retry.ts';
+import {
+  type ImageSchema,
+  Layers,
+  type UploadLayerRequestSchema,
+} from '@gatehouse/proto/gen/gatehouse/v1/layers_pb.ts';
+import { Nodes, type ReportNodeRequestSchema } from '@gatehouse/proto/gen/gatehouse/v1/nodes_pb.ts';
+import { Verdicts } from '@gatehouse/proto/gen/gatehouse/v1/verdicts_pb.ts';
+import { Connection, type CoreEndpoint, toCoreClientError } from './connection.ts';
+
+/** An image as its node knows it. */
+export type ImageDescription = Omit<MessageInitShape<typeof ImageSchema>, '$typeName'>;
+/** All that a node has and runs. */
+export type NodeReport = Omit<MessageInitShape<typeof ReportNodeRequestSchema>, '$typeName'>;
+
+/** What one layer says, encoded. */
+export interface LayerUpload {
+  readonly diffId: string;
+  readonly catalogerVersion: string;
+  /** The layer together with all below it. */
+  readonly chainId: string;
+  readonly content: Buffer;
+  /** SHA-256 of the content, as sha256:HEX. */
+  readonly contentDigest: string;
+}
+
+/** How far a caller has read the verdicts of a store. */
+export interface VerdictPosition {
+  /** Empty if nothing was read yet. */
+  readonly store: string;
+  readonly revision: number;
+}
+
+/** A change of what the core thinks of an image; `verdict` is JSON, absent if the image is gone. */
+export interface VerdictChange {
+  readonly image: string;
+  readonly aliases: readonly string[];
+  readonly verdict: string | undefined;
+}
+
+/** Who takes in what the stream brings, in order. */
+export interface VerdictFollower {
+  /** Where to begin or go on. */
+  position(): VerdictPosition;
+  /** Everything of the store so far is to be forgotten: it is another one. */
+  reset(store: string): void;
+  /** The changes up to the position; with `caughtUp`, nothing newer was there. */
+  apply(changes: readonly VerdictChange[], position: VerdictPosition, caughtUp: boolean): void;
+  /** The stream broke; it is opened again by itself. */
+  interrupted(error: Error): void;
+}
+
+/** Chunks well under the 4 MiB that gRPC takes in a message, large enough to cost few of them. */
+const UPLOAD_CHUNK_BYTES = 256 * 1024;
+/** The core says "caught up" every 10 s even if nothing happens; three missed ones mean that it is gone. */
+const SILENCE_LIMIT_MS = 30_000;
+const RECONNECT_BACKOFF = { first: 250, most: 10_000 };
+
+/** The one door to the core for agents and webhooks. All calls throw CoreClientError. */
+export class CoreClient implements Disposable {
+  readonly #connection: Connection;
+  readonly #endpoint: CoreEndpoint;
+  readonly #log: Log;
+
+  constructor(endpoint: CoreEndpoint, log: Log = noLog) {
+    this.#endpoint = endpoint;
+    this.#connection = new Connection(endpoint);
+    this.#log = log;
+  }
+
+  /** Makes an image known; gives the diff ids of the layers that the core has not got from this cataloger version. */
+  async missingLayers(
+    image: ImageDescription,
+    catalogerVersion: string,
+    signal?: AbortSignal,
+  ): Promise<readonly string[]> {
+    const response = await this.#connection.call(
+      Layers,
+      (client, settings) => client.missingLayers({ image, catalogerVersion }, settings),
+      signal,
+    );
+    return response.diffIds;
+  }
+
+  async uploadLayer(layer: LayerUpload, signal?: AbortSignal): Promise<void> {
+    await this.#connection.call(
+      Layers,
+      (client, settings) => client.uploadLayer(uploadParts(layer), settings),
+      signal,
+    );
+  }
+
+  /** Says that the layer can be read nowhere on this node. */
+  async reportUnreadableLayer(
+    layer: { diffId: string; catalogerVersion: string; reason: string },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    await this.#connection.call(
+      Layers,
+      (client, settings) => client.reportUnreadableLayer(layer, settings),
+      signal,
+    );
+  }
+
+  /** Replaces what the core knows of this node; gives the images that the core has no layers for. */
+  async reportNode(report: NodeReport, signal?: AbortSignal): Promise<readonly string[]> {
+    const response = await this.#connection.call(
+      Nodes,
+      (client, settings) => client.reportNode(report, settings),
+      signal,
+    );
+    return response.unknownImages;
+  }
+
+  /** Brings all verdicts to the follower and keeps doing so, through breaks, until the signal ends it. */
+  async followVerdicts(follower: VerdictFollower, signal: AbortSignal): Promise<void> {
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const silence = new AbortController();
+      const watchdog = setTimeout(() => silence.abort(), SILENCE_LIMIT_MS);
+      try {
+        await this.#readVerdicts(follower, AbortSignal.any([signal, silence.signal]), () => {
+          watchdog.refresh();
+          attempt = 0;
+        });
+      } catch (error) {
+        if (signal.aborted) return;
+        const reason = toCoreClientError(error, this.#endpoint.address);
+        this.#log.warn({ err: reason, attempt }, 'verdict stream interrupted');
+        follower.interrupted(reason);
+      } finally {
+        clearTimeout(watchdog);
+      }
+      await delay(backoffDelay(RECONNECT_BACKOFF, attempt), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #readVerdicts(follower: VerdictFollower, signal: AbortSignal, heard: () => void): Promise<void> {
+    const { client, metadata } = await this.#connection.open(Verdicts);
+    const { store, revision } = follower.position();
+    let current = store;
+    for await (const message of client.watchVerdicts(
+      { store, revision: BigInt(revision) },
+      { signal, metadata },
+    )) {
+      heard();
+      if (message.store !== current) {
+        current = message.store;
+        follower.reset(current);
+      }
+      const changes = message.changes.map(({ image, aliases, verdict }) => ({
+        image,
+        aliases,
+        verdict: verdict === '' ? undefined : verdict,
+      }));
+      follower.apply(changes, { store: current, revision: Number(message.revision) }, message.caughtUp);
+    }
+  }
+
+  [Symbol.dispose](): void {
+    this.#connection[Symbol.dispose]();
+  }
+}
+
+async function* uploadParts(
+  layer: LayerUpload,
+): AsyncGenerator<MessageInitShape<typeof UploadLayerRequestSchema>, void, undefined> {
+  const { diffId, catalogerVersion, chainId, content, contentDigest } = layer;
+  const header = { diffId, catalogerVersion, chainId, contentSize: BigInt(content.length), contentDigest };
+  yield { part: { case: 'header', value: header } };
+  for (let start = 0; start < content.length; start += UPLOAD_CHUNK_BYTES) {
+    yield { part: { case: 'content', value: content.subarray(start, start + UPLOAD_CHUNK_BYTES) } };
+  }
+}

@@ -1,0 +1,12 @@
+export type { CoreEndpoint } from './connection.ts';
+export {
+  CoreClient,
+  type ImageDescription,
+  type LayerUpload,
+  type NodeReport,
+  type VerdictChange,
+  type VerdictFollower,
+  type VerdictPosition,
+} from './core-client.ts';
+export { type Renewed, renewedFile } from './credentials.ts';
+export { CoreClientError, coreClientErrorCodes } from './errors.ts';

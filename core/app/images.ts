@@ -1,0 +1,82 @@
+import { packageKeys } from '@gatehouse/advisories';
+import { decodeFragment, type Fragment, fold, type ImageContents } from '@gatehouse/sbom';
+import type { Sql } from '../datastore/database.ts';
+import { findImage, type ImageRow, setComposed } from '../datastore/images.ts';
+import { layersOf, type StoredLayer } from '../datastore/layers.ts';
+import { replaceImagePackages, upsertPackages } from '../datastore/packages.ts';
+import { markKeys, markVerdicts } from '../datastore/stale.ts';
+import type { App } from './app.ts';
+import { withChains } from './layers.ts';
+
+/**
+ * Folds an image's layers to its packages, and has the new ones matched and the image judged. Whatever is missing is
+ * waited for; what cannot be read makes the image partial or failed.
+ */
+export async function composeImage(app: App, digest: string, catalogerVersion: string): Promise<void> {
+  await app.database.transaction(async (sql) => {
+    const image = await findImage(sql, digest, { lock: true });
+    if (!image) return;
+    const layers = await layersOf(sql, withChains(image.diffIds), catalogerVersion);
+    if (layers.length < new Set(image.diffIds).size) return;
+    const readable = await readableLayers(image, layers);
+    const contents = fold(readable.map(({ fragment }) => fragment));
+    const unreadable = layers.filter((layer) => layer.fragment === null);
+    await setComposed(sql, digest, {
+      state: unreadable.length === 0 ? 'ready' : unreadable.length < layers.length ? 'partial' : 'failed',
+      reason: unreadable[0] && `layer ${unreadable[0].diffId}: ${unreadable[0].unreadable}`,
+      os: contents.os,
+      catalogerVersion,
+    });
+    await keepPackages(
+      sql,
+      image,
+      contents,
+      readable.map(({ diffId }) => diffId),
+    );
+    await markVerdicts(sql, [digest]);
+    await app.jobs.send(sql, 'rematch-packages', {});
+    await app.jobs.send(sql, 'judge-images', {});
+  });
+}
+
+/** The layers that could be read, from the bottom to the top. */
+async function readableLayers(
+  image: ImageRow,
+  layers: readonly StoredLayer[],
+): Promise<readonly { diffId: string; fragment: Fragment }[]> {
+  const byDiffId = new Map(layers.map((layer) => [layer.diffId, layer.fragment]));
+  const readable = [];
+  for (const diffId of image.diffIds) {
+    const encoded = byDiffId.get(diffId);
+    if (encoded) readable.push({ diffId, fragment: await decodeFragment(encoded) });
+  }
+  return readable;
+}
+
+/** Keeps what an image holds; the layers of the contents are counted in `diffIds`. */
+async function keepPackages(
+  sql: Sql,
+  image: ImageRow,
+  { packages, os }: ImageContents,
+  diffIds: readonly string[],
+): Promise<void> {
+  const kept = await upsertPackages(
+    sql,
+    packages.map((each) => ({ purl: each.purl, key: packageKeys(each, os)[0] })),
+  );
+  const unmatched = kept.filter((row) => !row.matched);
+  await markKeys(
+    sql,
+    unmatched.flatMap((row) => row.key ?? []),
+  );
+  const ids = new Map(kept.map(({ id, purl }) => [purl, id]));
+  await replaceImagePackages(
+    sql,
+    image.digest,
+    packages.flatMap(({ purl, layer, locations }) => {
+      const packageId = ids.get(purl);
+      if (packageId === undefined) return [];
+      return { packageId, layer: diffIds[layer] ?? '', locations: locations.map(({ path }) => path) };
+    }),
+  );
+}

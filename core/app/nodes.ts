@@ -1,0 +1,72 @@
+import { type Alias, learnAliases, type NodeName } from '../datastore/aliases.ts';
+import type { Sql } from '../datastore/database.ts';
+import { unknownImages } from '../datastore/images.ts';
+import {
+  type ContainerRecord,
+  listNodes,
+  type NodeRow,
+  replaceContainers,
+  upsertNode,
+} from '../datastore/nodes.ts';
+import { markVerdicts } from '../datastore/stale.ts';
+import { CoreError } from '../errors.ts';
+import type { App } from './app.ts';
+import { aliases, digest, shortText } from './names.ts';
+
+/** The kubelet keeps 110 pods by default and 250 at the usual most; with images of years that is still far away. */
+const MAX_NODE_IMAGES = 5_000;
+const MAX_NODE_CONTAINERS = 10_000;
+
+/** All that a node has and runs. */
+export interface NodeReport {
+  readonly runtime: string;
+  readonly images: readonly { readonly digest: string; readonly aliases: readonly string[] }[];
+  readonly containers: readonly ContainerRecord[];
+}
+
+/** Replaces what is known of a node; gives the images of it that nothing is known of. */
+export async function reportNode(app: App, node: NodeName, report: NodeReport): Promise<readonly string[]> {
+  if (report.images.length > MAX_NODE_IMAGES || report.containers.length > MAX_NODE_CONTAINERS) {
+    throw new CoreError(
+      'invalid_request',
+      `node ${node.node} reports ${report.images.length} images and ${report.containers.length} containers`,
+      { hint: `The most are ${MAX_NODE_IMAGES} and ${MAX_NODE_CONTAINERS}.` },
+    );
+  }
+  const images = report.images.map((image) => digest('image', image.digest));
+  const names = report.images.flatMap((image) =>
+    aliases('aliases', image.aliases).map((alias) => ({ alias, image: image.digest })),
+  );
+  const containers = report.containers.map((container) => ({
+    id: shortText('container id', container.id),
+    name: shortText('container name', container.name),
+    namespace: shortText('namespace', container.namespace),
+    pod: shortText('pod', container.pod),
+    podUid: shortText('pod uid', container.podUid),
+    image: digest('container image', container.image),
+    running: container.running,
+  }));
+  return app.database.transaction(async (sql) => {
+    await hearOf(app, sql, node, { runtime: shortText('runtime', report.runtime), names, complete: true });
+    await replaceContainers(sql, node, containers);
+    return unknownImages(sql, images);
+  });
+}
+
+/** Takes in that a node has images by these names, and has verdicts told anew where that changes what a name means. */
+export async function hearOf(
+  app: App,
+  sql: Sql,
+  node: NodeName,
+  word: { runtime: string; names: readonly Alias[]; complete: boolean },
+): Promise<void> {
+  const { isNew } = await upsertNode(sql, node, word.runtime);
+  const touched = await learnAliases(sql, node, word.names, { complete: word.complete, isFirstWord: isNew });
+  if (touched.length === 0) return;
+  await markVerdicts(sql, touched);
+  await app.jobs.send(sql, 'judge-images', {});
+}
+
+export function nodes(app: App): Promise<NodeRow[]> {
+  return listNodes(app.database);
+}

@@ -1,0 +1,115 @@
+import type { VerdictState } from '@gatehouse/policies';
+import type { Sql } from './database.ts';
+
+/** What is fixed about an image. */
+export interface ImageRecord {
+  /** The digest of its configuration. */
+  readonly digest: string;
+  readonly platform: string;
+  readonly diffIds: readonly string[];
+}
+
+/** The operating system of an image, as its os-release says. */
+export interface OperatingSystem {
+  readonly id: string;
+  readonly versionId?: string | undefined;
+}
+
+/** What the store has of an image. */
+export interface ImageRow extends ImageRecord {
+  readonly state: 'waiting' | VerdictState;
+  readonly reason: string | null;
+  readonly os: OperatingSystem | null;
+  readonly composedAt: Date | null;
+  /** The version of the catalogers whose fragments it was composed of. */
+  readonly composedBy: string | null;
+}
+
+const columns = `digest, platform, diff_ids as "diffIds", state, reason, os, composed_at as "composedAt",
+  composed_by as "composedBy"`;
+
+/** Makes an image known; what is known of it already stays. */
+export async function insertImage(sql: Sql, image: ImageRecord): Promise<void> {
+  await sql.query(
+    `insert into gatehouse.images (digest, platform, diff_ids) values ($1, $2, $3) on conflict do nothing`,
+    [image.digest, image.platform, image.diffIds],
+  );
+}
+
+/** The image, locked until the transaction ends if `lock` is set, so that it is composed and judged by one at a time. */
+export async function findImage(
+  sql: Sql,
+  digest: string,
+  { lock = false } = {},
+): Promise<ImageRow | undefined> {
+  const [row] = await sql.query<ImageRow>(
+    `select ${columns} from gatehouse.images where digest = $1 ${lock ? 'for update' : ''}`,
+    [digest],
+  );
+  return row;
+}
+
+/** Locks images until the transaction ends, always in the same order so that nobody waits in a circle. */
+export function lockImages(sql: Sql, digests: readonly string[]): Promise<ImageRow[]> {
+  return sql.query<ImageRow>(
+    `select ${columns} from gatehouse.images where digest = any($1) order by digest for update`,
+    [digests],
+  );
+}
+
+/** The images among `digests` that are unknown. */
+export async function unknownImages(sql: Sql, digests: readonly string[]): Promise<string[]> {
+  const rows = await sql.query<{ digest: string }>(
+    `select wanted.digest from unnest($1::text[]) as wanted (digest)
+     where not exists (select from gatehouse.images image where image.digest = wanted.digest) order by 1`,
+    [digests],
+  );
+  return rows.map((row) => row.digest);
+}
+
+/** Images with this layer that were not composed, or not wholly, of fragments of this version. */
+export function imagesToCompose(sql: Sql, diffId: string, catalogerVersion: string): Promise<ImageRow[]> {
+  return sql.query<ImageRow>(
+    `select ${columns} from gatehouse.images
+     where diff_ids @> array[$1] and (composed_by is distinct from $2 or state <> 'ready') order by digest`,
+    [diffId, catalogerVersion],
+  );
+}
+
+/** Whether some image that a node has named holds the layer. */
+export async function hasImageWithLayer(sql: Sql, diffId: string): Promise<boolean> {
+  const rows = await sql.query(`select from gatehouse.images where diff_ids @> array[$1] limit 1`, [diffId]);
+  return rows.length > 0;
+}
+
+/** What came of reading an image. */
+export async function setComposed(
+  sql: Sql,
+  digest: string,
+  composed: {
+    state: VerdictState;
+    reason: string | undefined;
+    os: OperatingSystem | undefined;
+    catalogerVersion: string;
+  },
+): Promise<void> {
+  await sql.query(
+    `update gatehouse.images set state = $2, reason = $3, os = $4, composed_by = $5, composed_at = now()
+     where digest = $1`,
+    [
+      digest,
+      composed.state,
+      composed.reason ?? null,
+      composed.os ? JSON.stringify(composed.os) : null,
+      composed.catalogerVersion,
+    ],
+  );
+}
+
+/** Images after one another by digest, from `after` on. */
+export function listImages(sql: Sql, page: { after: string; limit: number }): Promise<ImageRow[]> {
+  return sql.query<ImageRow>(
+    `select ${columns} from gatehouse.images where digest > $1 order by digest limit $2`,
+    [page.after, page.limit],
+  );
+}

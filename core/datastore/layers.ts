@@ -1,0 +1,102 @@
+import type { Sql } from './database.ts';
+
+/** What identifies what was said of a layer. */
+export interface LayerKey {
+  readonly diffId: string;
+  readonly catalogerVersion: string;
+  /** The chain of layers that it holds above; empty if above any. */
+  readonly chainId: string;
+}
+
+/** A layer as it is kept: its fragment, or why there is none. */
+export interface StoredLayer {
+  readonly diffId: string;
+  readonly fragment: Buffer | null;
+  readonly unreadable: string | null;
+}
+
+/**
+ * Of the layers of an image, those that are known: for each the fragment that holds above any chain, else the one for
+ * its own. `chainIds` runs beside `diffIds`.
+ */
+export function layersOf(
+  sql: Sql,
+  image: { diffIds: readonly string[]; chainIds: readonly string[] },
+  catalogerVersion: string,
+): Promise<StoredLayer[]> {
+  return sql.query<StoredLayer>(
+    `select distinct on (wanted.position) wanted.diff_id as "diffId", layer.fragment, layer.unreadable
+     from unnest($1::text[], $2::text[]) with ordinality as wanted (diff_id, chain_id, position)
+     join gatehouse.layers layer on layer.diff_id = wanted.diff_id and layer.cataloger_version = $3
+       and layer.chain_id in ('', wanted.chain_id)
+     order by wanted.position, layer.fragment is null, layer.chain_id`,
+    [image.diffIds, image.chainIds, catalogerVersion],
+  );
+}
+
+/**
+ * The diff ids of an image's layers that nothing was said of, in the order of the image. With `source`, also those of
+ * which some other node said that it cannot read them: this one may.
+ */
+export async function unknownLayers(
+  sql: Sql,
+  image: { diffIds: readonly string[]; chainIds: readonly string[] },
+  catalogerVersion: string,
+  source?: string,
+): Promise<string[]> {
+  const rows = await sql.query<{ diffId: string }>(
+    `select wanted.diff_id as "diffId"
+     from unnest($1::text[], $2::text[]) with ordinality as wanted (diff_id, chain_id, position)
+     where not exists (
+       select from gatehouse.layers layer where layer.diff_id = wanted.diff_id and layer.cataloger_version = $3
+         and layer.chain_id in ('', wanted.chain_id)
+         and (layer.fragment is not null or layer.source = coalesce($4, layer.source)))
+     order by wanted.position`,
+    [image.diffIds, image.chainIds, catalogerVersion, source ?? null],
+  );
+  return [...new Set(rows.map((row) => row.diffId))];
+}
+
+/** Keeps a fragment unless there is one already; gives the digest of the one that is kept. */
+export async function insertFragment(
+  sql: Sql,
+  key: LayerKey,
+  fragment: { content: Buffer; digest: string; source: string },
+): Promise<string> {
+  const values = [
+    key.diffId,
+    key.catalogerVersion,
+    key.chainId,
+    fragment.content,
+    fragment.digest,
+    fragment.source,
+  ];
+  await sql.query(
+    `insert into gatehouse.layers (diff_id, cataloger_version, chain_id, fragment, fragment_digest, source)
+     values ($1, $2, $3, $4, $5, $6)
+     on conflict (diff_id, cataloger_version, chain_id) do update
+       set fragment = excluded.fragment, fragment_digest = excluded.fragment_digest, unreadable = null,
+           source = excluded.source, created_at = now()
+       where layers.fragment is null`,
+    values,
+  );
+  const [kept] = await sql.query<{ digest: string }>(
+    `select fragment_digest as digest from gatehouse.layers
+     where diff_id = $1 and cataloger_version = $2 and chain_id = $3`,
+    values.slice(0, 3),
+  );
+  return kept?.digest ?? fragment.digest;
+}
+
+/** Says that a layer could be read nowhere, unless somebody could. */
+export async function insertUnreadable(
+  sql: Sql,
+  key: LayerKey,
+  { reason, source }: { reason: string; source: string },
+): Promise<void> {
+  await sql.query(
+    `insert into gatehouse.layers (diff_id, cataloger_version, chain_id, unreadable, source) values ($1, $2, $3, $4, $5)
+     on conflict do nothing`,
+    [key.diffId, key.catalogerVersion, key.chainId, reason, source],
+  );
+}

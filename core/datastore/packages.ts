@@ -1,0 +1,132 @@
+import type { Sql } from './database.ts';
+
+/** How feeds speak of a package. */
+export interface PackageKey {
+  /** With its release where the ecosystem has releases, such as Debian:12. */
+  readonly ecosystem: string;
+  readonly name: string;
+  readonly version: string;
+}
+
+/** A package to be kept. */
+export interface PackageRecord {
+  readonly purl: string;
+  readonly key: PackageKey | undefined;
+}
+
+export interface PackageRow {
+  readonly id: number;
+  readonly purl: string;
+  readonly key: PackageKey | null;
+  /** Whether advisories were looked up for it; true if there is no key to look up by. */
+  readonly matched: boolean;
+}
+
+const columns = `id, purl, matched or key_ecosystem is null as matched, case when key_ecosystem is not null then
+  jsonb_build_object('ecosystem', key_ecosystem, 'name', key_name, 'version', key_version) end as key`;
+
+/** Keeps packages that are not kept yet, and gives all of them with their ids, in no order. */
+export async function upsertPackages(sql: Sql, packages: readonly PackageRecord[]): Promise<PackageRow[]> {
+  // One order for all, so that two images with the same new packages do not wait for each other in a circle.
+  const sorted = packages.toSorted((a, b) => (a.purl < b.purl ? -1 : 1));
+  await sql.query(
+    `insert into gatehouse.packages (purl, key_ecosystem, key_name, key_version)
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+     on conflict (purl) do update set key_ecosystem = excluded.key_ecosystem, key_name = excluded.key_name,
+         key_version = excluded.key_version, matched = false
+       where (packages.key_ecosystem, packages.key_name, packages.key_version)
+         is distinct from (excluded.key_ecosystem, excluded.key_name, excluded.key_version)`,
+    [
+      sorted.map(({ purl }) => purl),
+      sorted.map(({ key }) => key?.ecosystem ?? null),
+      sorted.map(({ key }) => key?.name ?? null),
+      sorted.map(({ key }) => key?.version ?? null),
+    ],
+  );
+  return sql.query<PackageRow>(`select ${columns} from gatehouse.packages where purl = any($1)`, [
+    sorted.map(({ purl }) => purl),
+  ]);
+}
+
+/** The packages that a feed may speak of by these ecosystems and names. */
+export function packagesByKey(
+  sql: Sql,
+  keys: readonly { ecosystem: string; name: string }[],
+): Promise<PackageRow[]> {
+  return sql.query<PackageRow>(
+    `select ${columns} from gatehouse.packages
+     where (key_ecosystem, key_name) in (select * from unnest($1::text[], $2::text[])) order by id`,
+    [keys.map(({ ecosystem }) => ecosystem), keys.map(({ name }) => name)],
+  );
+}
+
+/** A package in an image: which layer brought it, and which files prove it. */
+export interface ImagePackage {
+  readonly packageId: number;
+  readonly layer: string;
+  readonly locations: readonly string[];
+}
+
+/** Puts these packages in the place of those that were known of the image. */
+export async function replaceImagePackages(
+  sql: Sql,
+  image: string,
+  packages: readonly ImagePackage[],
+): Promise<void> {
+  await sql.query(`delete from gatehouse.image_packages where image = $1`, [image]);
+  await sql.query(
+    `insert into gatehouse.image_packages (image, package_id, layer, locations)
+     select $1, "packageId", layer, locations
+     from jsonb_to_recordset($2::jsonb) as package ("packageId" bigint, layer text, locations text[])`,
+    [image, JSON.stringify(packages)],
+  );
+}
+
+/** The images that hold any of the packages. */
+export async function imagesWithPackages(sql: Sql, packageIds: readonly number[]): Promise<string[]> {
+  const rows = await sql.query<{ image: string }>(
+    `select distinct image from gatehouse.image_packages where package_id = any($1) order by image`,
+    [packageIds],
+  );
+  return rows.map((row) => row.image);
+}
+
+/** Notes that advisories were looked up for these packages; gives those for which it was the first time. */
+export async function setMatched(sql: Sql, packageIds: readonly number[]): Promise<number[]> {
+  const rows = await sql.query<{ id: number }>(
+    `update gatehouse.packages set matched = true where id = any($1) and not matched returning id`,
+    [packageIds],
+  );
+  return rows.map((row) => row.id);
+}
+
+/** Of the images, those with a package that no advisories were looked up for yet. */
+export async function imagesWithUnmatchedPackages(sql: Sql, images: readonly string[]): Promise<string[]> {
+  const rows = await sql.query<{ image: string }>(
+    `select distinct held.image from gatehouse.image_packages held join gatehouse.packages on id = held.package_id
+     where held.image = any($1) and key_ecosystem is not null and not matched`,
+    [images],
+  );
+  return rows.map((row) => row.image);
+}
+
+/** The keys of packages. */
+export async function keysOfPackages(
+  sql: Sql,
+  ids: readonly number[],
+): Promise<{ ecosystem: string; name: string }[]> {
+  return sql.query(
+    `select distinct key_ecosystem as ecosystem, key_name as name from gatehouse.packages
+     where id = any($1) and key_ecosystem is not null`,
+    [ids],
+  );
+}
+
+/** How many packages an image holds. */
+export async function countPackages(sql: Sql, image: string): Promise<number> {
+  const [row] = await sql.query<{ count: number }>(
+    `select count(*) as count from gatehouse.image_packages where image = $1`,
+    [image],
+  );
+  return row?.count ?? 0;
+}

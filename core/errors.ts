@@ -1,0 +1,19 @@
+import { CodedError } from '@gatehouse/lib/errors.ts';
+
+export const coreErrorCodes = {
+  invalid_request: 'A request has a field of the wrong form; the message names it.',
+  not_found: 'There is no such thing in the store.',
+  unauthenticated:
+    'The token is missing, expired, for another audience, or of an issuer that the core does not know.',
+  forbidden: 'The token is good, but its owner may not do this.',
+  layer_broken: 'An upload was cut short, does not have the announced digest, or holds no fragment.',
+  layer_not_expected: 'A node sent a layer of an image that it has not named before.',
+  feeds_unreadable: 'The feeds cannot be read; what was imported before stays in force.',
+  store_unavailable: 'PostgreSQL cannot be reached or refuses the connection.',
+  schema_too_new: 'The schema was migrated by a newer release; this one would misread it.',
+  schema_too_old: 'PostgreSQL is older than 15.',
+} as const;
+
+export type CoreErrorCode = keyof typeof coreErrorCodes;
+
+export class CoreError extends CodedError<CoreErrorCode> {}

@@ -1,0 +1,72 @@
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import swagger from '@fastify/swagger';
+import type { Log } from '@gatehouse/lib/log.ts';
+import type { Address } from '@gatehouse/lib/options.ts';
+import fastify, { type FastifyInstance } from 'fastify';
+import type { App } from '../app/app.ts';
+import { authenticate, type TokenAuthority } from '../auth/authenticator.ts';
+import { CoreError } from '../errors.ts';
+import { feedRoutes } from './feeds.ts';
+import { imageRoutes } from './images.ts';
+import { nodeRoutes } from './nodes.ts';
+import { sendProblems } from './problem.ts';
+
+/** No request of the API has a body of more than a few fields. */
+const MAX_BODY_BYTES = 1024 * 1024;
+
+export interface HttpParts {
+  readonly app: App;
+  readonly authorities: readonly TokenAuthority[];
+  /** Whether whoever calls a loopback address by its own name needs no token: for a core on one's own machine. */
+  readonly trustsLoopback: boolean;
+  readonly log: Log;
+}
+
+/**
+ * The names by which a loopback address is called. A page of the web that has its own name resolve to a loopback
+ * address would call it by that name.
+ */
+const LOOPBACK_HOST = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
+
+/** The HTTP API for people and tools, not listening yet. */
+export async function createHttpServer(
+  tls: { key: string; cert: string } | undefined,
+  parts: HttpParts,
+): Promise<FastifyInstance> {
+  const options = { bodyLimit: MAX_BODY_BYTES, logger: false };
+  const server = (tls
+    ? fastify({ ...options, https: { ...tls, minVersion: 'TLSv1.2' } })
+    : fastify(options)) as unknown as FastifyInstance<Server>;
+  sendProblems(server, parts.log);
+  await server.register(swagger, {
+    openapi: {
+      info: { title: 'Gatehouse', version: '1', description: 'What runs, what is in it, and may it start?' },
+      components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
+      security: [{ token: [] }],
+    },
+  });
+  await server.register(
+    async (api) => {
+      api.addHook('onRequest', async (request) => {
+        const { authorization } = request.headers;
+        if (parts.trustsLoopback && !authorization && LOOPBACK_HOST.test(request.host)) return;
+        const caller = await authenticate(parts.authorities, authorization);
+        if (caller.role !== 'admin')
+          throw new CoreError('forbidden', `the API is not for callers of role ${caller.role}`);
+      });
+      await api.register(imageRoutes(parts.app));
+      await api.register(feedRoutes(parts.app));
+      await api.register(nodeRoutes(parts.app));
+    },
+    { prefix: '/api/v1' },
+  );
+  server.get('/api/v1/openapi.json', { schema: { hide: true } }, async () => server.swagger());
+  return server;
+}
+
+/** Listens; gives the port. */
+export async function listen(server: FastifyInstance, address: Address): Promise<number> {
+  await server.listen({ host: address.host, port: address.port });
+  return (server.server.address() as AddressInfo).port;
+}
