@@ -7,7 +7,13 @@ export const logLevels = ['trace', 'debug', 'info', 'warn', 'error', 'fatal', 's
 export type LogLevel = (typeof logLevels)[number];
 
 /**
- * One JSON object a line on stderr, so that results on stdout stay clean. Messages are constant;
+ * What may wait to be written. Whoever reads the log may be slow, and decisions do not wait for that: what comes while
+ * this much is waiting is dropped.
+ */
+const MAX_WAITING_BYTES = 4 * 1024 * 1024;
+
+/**
+ * One JSON object a line on stderr, so that results on stdout stay clean; written behind the work and at exit. Messages are constant;
  * what varies stands in fields with fixed names (`image`, `layer`, `node`, `err`).
  */
 export function createLog(component: string, level: LogLevel, destination?: DestinationStream): Log {
@@ -18,7 +24,7 @@ export function createLog(component: string, level: LogLevel, destination?: Dest
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
     },
-    destination ?? pino.destination({ fd: 2, sync: true }),
+    destination ?? pino.destination({ fd: 2, sync: false, maxLength: MAX_WAITING_BYTES }),
   );
 }
 

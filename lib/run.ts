@@ -23,6 +23,15 @@ export async function runUntilSignal(
   await component[Symbol.asyncDispose]();
 }
 
+/** Runs a command by the arguments of the process. */
+export async function runCommand(main: (argv: readonly string[]) => Promise<void>): Promise<void> {
+  try {
+    await main(process.argv.slice(2));
+  } catch (error) {
+    exitWith(error);
+  }
+}
+
 /** Ends a command that failed: the reason on stderr, exit 2 for wrong use and 1 for everything else. */
 export function exitWith(error: unknown): never {
   process.stderr.write(`gatehouse: ${explain(error)}\n`);

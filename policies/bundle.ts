@@ -9,6 +9,9 @@ export interface Bundle {
   readonly data: object;
 }
 
+/** The path of the bundle that serves where none is chosen; policies/default is its source. */
+export const defaultBundle = new URL('default.tar.gz', import.meta.url).pathname;
+
 /** What a policy is asked for; `opa build -e` compiles it as an entrypoint. */
 export const ENTRYPOINT = 'gatehouse/admission/decision';
 /** A program of 20 policies takes about 1 MB; data may be lists of thousands. A larger bundle is a mistake or an attack. */

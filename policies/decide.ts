@@ -1,5 +1,5 @@
+import { explain } from '@gatehouse/lib/errors.ts';
 import type { AdmissionRequest } from './admission-request.ts';
-import { PolicyError } from './errors.ts';
 import { type FoundImage, findImage } from './found-image.ts';
 import { bearsImages, imagesOf, type NamedImage } from './images.ts';
 import { type Mode, type NamespaceSettings, settingsOf, type UnknownChoice } from './namespace-settings.ts';
@@ -115,8 +115,9 @@ function judge(policy: Policy, parts: Judged): { judgement: Judgement; failed: b
   try {
     return { judgement: policy.judge(policyInput(parts)), failed: false };
   } catch (error) {
-    if (!(error instanceof PolicyError)) throw error;
-    return { judgement: { deny: [{ code: error.code, message: error.message }], warn: [] }, failed: true };
+    // Besides the policy itself, an object nested too deep for JSON.stringify ends here.
+    const message = `the request could not be judged: ${explain(error)}`;
+    return { judgement: { deny: [{ code: 'policy_failed', message }], warn: [] }, failed: true };
   }
 }
 

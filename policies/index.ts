@@ -1,5 +1,5 @@
 export { type AdmissionRequest, AdmissionRequestSchema, parseAdmissionRequest } from './admission-request.ts';
-export { type Bundle, ENTRYPOINT, readBundle } from './bundle.ts';
+export { type Bundle, defaultBundle, ENTRYPOINT, readBundle } from './bundle.ts';
 export { type Decision, type DecisionFacts, decide, type Outcome } from './decide.ts';
 export { PolicyError, policyErrorCodes } from './errors.ts';
 export { bearsImages, imagesOf, type NamedImage, type Position } from './images.ts';

@@ -1,0 +1,159 @@
+import { createHash } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
+import { type CoreClient, CoreClientError } from '@gatehouse/core-client';
+import { explain } from '@gatehouse/lib/errors.ts';
+import type { Log } from '@gatehouse/lib/log.ts';
+import { backoffDelay } from '@gatehouse/lib/retry.ts';
+import { AgentError } from './errors.ts';
+import { bringImage } from './image-worker.ts';
+import type { AgentMetrics } from './metrics.ts';
+import type { Inventory, Runtime, RuntimeImage } from './runtimes/runtime.ts';
+
+/** What an agent is made of. */
+export interface AgentParts {
+  readonly runtime: Runtime;
+  readonly core: CoreClient;
+  readonly metrics: AgentMetrics;
+  readonly log: Log;
+  /** Milliseconds between two looks at the node if nothing happens; each is up to half shorter, so that nodes spread. */
+  readonly relist: number;
+  /** Called when everything on the node was looked at for the first time. */
+  readonly onFirstLook?: () => void;
+}
+
+/** Events come in bursts, as a pod has several containers; this gathers one burst. */
+const SETTLE_MS = 200;
+/** An unchanged node says that it is alive this often. */
+const HEARTBEAT_MS = 300_000;
+/** After the runtime has ended its stream of events, it is asked for another one, for it may have been restarted. */
+const WATCH_BACKOFF = { first: 1_000, most: 60_000 };
+/** If the runtime or the core is away, the next look comes sooner than a regular one. */
+const FAILURE_BACKOFF = { first: 1_000, most: 30_000 };
+/** An image that fails is tried again at each look this often; then it waits for the agent's next start. */
+const MAX_IMAGE_ATTEMPTS = 5;
+
+/**
+ * Watches a node and brings to the core whatever of its images that lacks, until the signal aborts.
+ * Whatever fails is tried again at the next look.
+ */
+export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<void> {
+  const agent = new Agent(parts);
+  const watching = agent.watch(signal);
+  for (let failures = 0; !signal.aborted; ) {
+    try {
+      await agent.look(signal);
+      parts.onFirstLook?.();
+      failures = 0;
+      await agent.pause(parts.relist * (0.5 + Math.random() / 2), signal);
+    } catch (err) {
+      if (signal.aborted) break;
+      parts.log.error({ err }, 'look at the node failed');
+      await agent.pause(Math.min(parts.relist, backoffDelay(FAILURE_BACKOFF, failures++)), signal);
+    }
+  }
+  await watching;
+}
+
+class Agent {
+  readonly #parts: AgentParts;
+  /** Images that the core has, or that are not worth another try. */
+  readonly #done = new Set<string>();
+  readonly #attempts = new Map<string, number>();
+  #changed = Promise.withResolvers<void>();
+  #reported: { hash: string; at: number } | undefined;
+
+  constructor(parts: AgentParts) {
+    this.#parts = parts;
+  }
+
+  /** Hears of changes as long as the runtime tells of them. */
+  async watch(signal: AbortSignal): Promise<void> {
+    const { runtime, log } = this.#parts;
+    for (let attempt = 0; !signal.aborted; attempt++) {
+      const began = Date.now();
+      try {
+        await runtime.watch(() => this.#changed.resolve(), signal);
+        if (attempt === 0)
+          log.info({ runtime: runtime.title }, 'the runtime sends no events; looking regularly instead');
+      } catch (err) {
+        if (!signal.aborted) log.debug({ err }, 'events of the runtime broke off');
+      }
+      if (Date.now() - began > WATCH_BACKOFF.most) attempt = 0;
+      await delay(backoffDelay(WATCH_BACKOFF, attempt), undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  /** Returns when something has changed, or after `most` milliseconds. */
+  async pause(most: number, signal: AbortSignal): Promise<void> {
+    const waiting = new AbortController();
+    const end = { signal: AbortSignal.any([signal, waiting.signal]) };
+    await Promise.race([
+      this.#changed.promise.then(() => delay(SETTLE_MS, undefined, end)),
+      delay(most, undefined, end),
+    ]).catch(() => undefined);
+    waiting.abort();
+    this.#changed = Promise.withResolvers();
+  }
+
+  async look(signal: AbortSignal): Promise<void> {
+    const { runtime } = this.#parts;
+    const inventory = await runtime.inventory(signal);
+    await this.#report(inventory, signal);
+    const todo = inFirstPlaceRunning(inventory).filter((image) => !this.#done.has(image.digest));
+    this.#parts.metrics.waiting.set(todo.length);
+    for (const image of todo) {
+      signal.throwIfAborted();
+      await this.#bring(image, inventory, signal);
+      this.#parts.metrics.waiting.dec();
+    }
+    const present = new Set(inventory.images.map((image) => image.digest));
+    for (const digest of this.#done) if (!present.has(digest)) this.#done.delete(digest);
+  }
+
+  /** Tells the core what the node has, if that has changed; and forgets as done what the core does not know. */
+  async #report({ images, containers }: Inventory, signal: AbortSignal): Promise<void> {
+    const report = {
+      runtime: this.#parts.runtime.title,
+      images: images.map(({ digest, aliases }) => ({ digest, aliases: [...aliases] })),
+      containers: [...containers],
+    };
+    const hash = createHash('sha256').update(JSON.stringify(report)).digest('hex');
+    if (this.#reported?.hash === hash && Date.now() - this.#reported.at < HEARTBEAT_MS) return;
+    const unknown = await this.#parts.core.reportNode(report, signal);
+    for (const digest of unknown) this.#done.delete(digest);
+    this.#reported = { hash, at: Date.now() };
+  }
+
+  async #bring(image: RuntimeImage, inventory: Inventory, signal: AbortSignal): Promise<void> {
+    const { runtime, log } = this.#parts;
+    const origin = {
+      layersOf: () => runtime.layersOf(image.digest, signal),
+      placesOf: (_: RuntimeImage, layers: Parameters<Runtime['placesOf']>[1]) =>
+        runtime.placesOf(image, layers, inventory, signal),
+    };
+    try {
+      await bringImage(this.#parts, origin, image, signal);
+      this.#done.add(image.digest);
+      this.#attempts.delete(image.digest);
+    } catch (error) {
+      signal.throwIfAborted();
+      if (error instanceof AgentError && error.code === 'image_gone') return;
+      // That is not the image's fault: all the others would fail in the same way.
+      if (error instanceof CoreClientError && error.code !== 'core_rejected') throw error;
+      const attempts = (this.#attempts.get(image.digest) ?? 0) + 1;
+      this.#attempts.set(image.digest, attempts);
+      const isLast = attempts >= MAX_IMAGE_ATTEMPTS;
+      log.error(
+        { err: error, image: image.digest, attempts },
+        isLast ? 'image given up' : `image failed: ${explain(error)}`,
+      );
+      if (isLast) this.#done.add(image.digest);
+    }
+  }
+}
+
+/** What runs is judged first. */
+function inFirstPlaceRunning({ images, containers }: Inventory): RuntimeImage[] {
+  const running = new Set(containers.filter((each) => each.running).map((each) => each.image));
+  return images.toSorted((a, b) => Number(running.has(b.digest)) - Number(running.has(a.digest)));
+}

@@ -1,0 +1,26 @@
+import { logLevels } from '@gatehouse/lib/log.ts';
+import { address, duration, type OptionValues, oneOf, text } from '@gatehouse/lib/options.ts';
+
+/** All settings of the agent. */
+export const agentOptions = {
+  core: text('HOST:PORT', 'the core to report to'),
+  coreCa: text('FILE', "the authorities of the core's certificate", '/var/run/gatehouse/core-ca/ca.crt'),
+  coreToken: text(
+    'FILE',
+    'the token for the core, which also says which node this is',
+    '/var/run/gatehouse/token/token',
+  ),
+  containerdSocket: text(
+    'PATH',
+    "containerd's socket; nothing means not to look for it",
+    '/run/containerd/containerd.sock',
+  ),
+  containerdRoot: text('FOLDER', 'where containerd keeps images', '/var/lib/containerd'),
+  containerdState: text('FOLDER', 'where containerd keeps what runs', '/run/containerd'),
+  dockerSocket: text('PATH', "Docker's socket; nothing means not to look for it", '/var/run/docker.sock'),
+  relist: duration('the longest time between two looks at the node', '60s'),
+  opsListen: address('where /metrics, /healthz and /readyz are served', '0.0.0.0:9090'),
+  logLevel: oneOf(logLevels, 'how much to log', 'info'),
+};
+
+export type AgentConfig = OptionValues<typeof agentOptions>;

@@ -1,0 +1,10 @@
+import { CodedError } from '@gatehouse/lib/errors.ts';
+
+export const agentErrorCodes = {
+  no_runtime: 'No container runtime answers at the sockets that were tried.',
+  runtime_failed: 'The container runtime answered a call with an error, or in a form that is not understood.',
+  image_gone: 'The image is no longer on the node.',
+  layer_unreadable: 'A layer lies neither in a folder nor in a blob that could be read on this node.',
+} as const;
+
+export class AgentError extends CodedError<keyof typeof agentErrorCodes> {}

@@ -1,0 +1,31 @@
+import type { CoreClient } from '@gatehouse/core-client';
+import type { Log } from '@gatehouse/lib/log.ts';
+import { openSource, type Platform } from '@gatehouse/sbom';
+import { bringImage } from './image-worker.ts';
+import type { AgentMetrics } from './metrics.ts';
+import type { RuntimeImage } from './runtimes/runtime.ts';
+
+/** Brings an image from a file or folder to the core, such as docker-archive:FILE; gives the image. Throws SbomError. */
+export async function bringFileImage(
+  parts: { core: CoreClient; metrics: AgentMetrics; log: Log },
+  source: string,
+  signal: AbortSignal,
+): Promise<RuntimeImage> {
+  await using opened = await openSource(source);
+  const image = { digest: opened.digest, aliases: opened.aliases };
+  const origin = {
+    layersOf: async () => ({ platform: nameOf(opened.platform), diffIds: opened.diffIds }),
+    placesOf: async () => ({
+      folders: undefined,
+      blobs: opened.layers.map(({ diffId, open }) => ({ name: diffId, open })),
+      [Symbol.asyncDispose]: async () => undefined,
+    }),
+  };
+  await bringImage(parts, origin, image, signal);
+  return image;
+}
+
+/** As container runtimes write platforms, such as linux/arm64/v8. */
+function nameOf({ os, architecture, variant }: Platform): string {
+  return [os, architecture, variant].filter(Boolean).join('/');
+}

@@ -1,0 +1,63 @@
+import { createHash } from 'node:crypto';
+import type { CoreClient } from '@gatehouse/core-client';
+import type { Log } from '@gatehouse/lib/log.ts';
+import { CATALOGER_VERSION, chainIds, encodeFragment } from '@gatehouse/sbom';
+import { AgentError } from './errors.ts';
+import type { AgentMetrics } from './metrics.ts';
+import { readLayer } from './read-layer.ts';
+import type { ImageLayers, LayerPlaces, RuntimeImage } from './runtimes/runtime.ts';
+
+/** Where images of a node or of a file come from. */
+export interface ImageOrigin {
+  layersOf(image: RuntimeImage, signal: AbortSignal): Promise<ImageLayers>;
+  placesOf(image: RuntimeImage, layers: ImageLayers, signal: AbortSignal): Promise<LayerPlaces>;
+}
+
+/** Brings what one image says to the core: asks which layers it lacks, and catalogs and uploads only those. */
+export async function bringImage(
+  { core, metrics, log }: { core: CoreClient; metrics: AgentMetrics; log: Log },
+  origin: ImageOrigin,
+  image: RuntimeImage,
+  signal: AbortSignal,
+): Promise<void> {
+  const layers = await origin.layersOf(image, signal);
+  const { platform, diffIds } = layers;
+  const description = { digest: image.digest, platform, diffIds: [...diffIds], aliases: [...image.aliases] };
+  const missing = await core.missingLayers(description, CATALOGER_VERSION, signal);
+  log.info(
+    { image: image.digest, names: image.aliases, layers: diffIds.length, missing: missing.length },
+    'image found',
+  );
+  if (missing.length === 0) return;
+  await using places = await origin.placesOf(image, layers, signal);
+  const chains = chainIds(diffIds);
+  for (const diffId of missing) {
+    const index = diffIds.indexOf(diffId);
+    const began = performance.now();
+    try {
+      const fragment = await readLayer(places, { index, diffId }, signal);
+      const content = await encodeFragment(fragment);
+      const contentDigest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
+      const layer = {
+        diffId,
+        catalogerVersion: CATALOGER_VERSION,
+        chainId: chains[index] ?? '',
+        content,
+        contentDigest,
+      };
+      await core.uploadLayer(layer, signal);
+      metrics.layers.inc({ result: 'cataloged' });
+      metrics.uploadedBytes.inc(content.length);
+      const ms = Math.round(performance.now() - began);
+      log.info({ layer: diffId, files: fragment.totals.files, bytes: content.length, ms }, 'layer cataloged');
+    } catch (error) {
+      if (!(error instanceof AgentError && error.code === 'layer_unreadable')) throw error;
+      metrics.layers.inc({ result: 'unreadable' });
+      log.warn({ err: error, image: image.digest, layer: diffId }, 'layer unreadable');
+      await core.reportUnreadableLayer(
+        { diffId, catalogerVersion: CATALOGER_VERSION, reason: error.message },
+        signal,
+      );
+    }
+  }
+}

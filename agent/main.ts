@@ -1,0 +1,64 @@
+import { CoreClient, renewedFile } from '@gatehouse/core-client';
+import { createLog } from '@gatehouse/lib/log.ts';
+import { startOpsServer } from '@gatehouse/lib/ops-server.ts';
+import { describeOptions, readOptions } from '@gatehouse/lib/options.ts';
+import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
+import { type AgentParts, runAgent } from './agent.ts';
+import { agentOptions } from './config.ts';
+import { createAgentMetrics } from './metrics.ts';
+import { connectRuntimes } from './runtimes/connect.ts';
+
+export { bringFileImage } from './file-image.ts';
+export { createAgentMetrics } from './metrics.ts';
+export { connectRuntimes } from './runtimes/connect.ts';
+export type { Runtime } from './runtimes/runtime.ts';
+
+const help = {
+  usage: 'gatehouse agent [options]',
+  summary: 'Reads the images of this node and brings to the core what it lacks of them.',
+  example: 'gatehouse agent --core gatehouse-core:9443',
+};
+
+/** Runs the agent by its command line until it is told to end. */
+export async function main(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help')) {
+    process.stdout.write(describeOptions(help, agentOptions));
+    return;
+  }
+  const { values: config } = readOptions(agentOptions, argv);
+  const log = createLog('agent', config.logLevel);
+  await runUntilSignal(async () => {
+    await using stack = new AsyncDisposableStack();
+    const metrics = createAgentMetrics();
+    stack.use(
+      await startOpsServer({ listen: config.opsListen, metrics: metrics.registry, notReady: () => [] }),
+    );
+    const endpoint = {
+      address: config.core,
+      authority: renewedFile(config.coreCa),
+      token: renewedFile(config.coreToken),
+    };
+    const core = stack.use(new CoreClient(endpoint, log));
+    for (const runtime of await connectRuntimes(config, log)) {
+      stack.use(startAgent({ runtime: stack.use(runtime), core, metrics, log, relist: config.relist }));
+    }
+    return stack.move();
+  });
+}
+
+/** Runs an agent on a runtime until it is disposed of. `firstLook` resolves when all that was there is brought. */
+export function startAgent(parts: AgentParts): AsyncDisposable & { readonly firstLook: Promise<void> } {
+  const ending = new AbortController();
+  parts.log.info({ runtime: parts.runtime.title }, 'agent started');
+  const { promise: firstLook, resolve: onFirstLook } = Promise.withResolvers<void>();
+  const running = runAgent({ ...parts, onFirstLook }, ending.signal);
+  return {
+    firstLook,
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await running;
+    },
+  };
+}
+
+if (import.meta.main) await runCommand(main);

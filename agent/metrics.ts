@@ -1,0 +1,35 @@
+import { createMetrics } from '@gatehouse/lib/ops-server.ts';
+import { Counter, Gauge, type Registry } from 'prom-client';
+
+/** What the agent measures of itself. */
+export interface AgentMetrics {
+  readonly registry: Registry;
+  /** Images of the node that the core has not got yet. */
+  readonly waiting: Gauge;
+  readonly layers: Counter<'result'>;
+  readonly uploadedBytes: Counter;
+}
+
+export function createAgentMetrics(): AgentMetrics {
+  const registry = createMetrics();
+  const registers = [registry];
+  return {
+    registry,
+    waiting: new Gauge({
+      name: 'gatehouse_images_waiting',
+      help: 'Images of the node still to be brought to the core',
+      registers,
+    }),
+    layers: new Counter({
+      name: 'gatehouse_layers_total',
+      help: 'Layers that the core lacked, by what came of them',
+      labelNames: ['result'],
+      registers,
+    }),
+    uploadedBytes: new Counter({
+      name: 'gatehouse_uploaded_bytes_total',
+      help: 'Bytes of fragments sent to the core',
+      registers,
+    }),
+  };
+}

@@ -1,0 +1,44 @@
+import { explain } from '@gatehouse/lib/errors.ts';
+import { catalogBlob, catalogFolder, type Fragment, SbomError } from '@gatehouse/sbom';
+import { AgentError } from './errors.ts';
+import type { LayerPlaces } from './runtimes/runtime.ts';
+
+/**
+ * Reads one layer of an image where it lies: its folder, which is fastest, else its archive. Throws AgentError
+ * `layer_unreadable` with what was wrong with each.
+ */
+export async function readLayer(
+  places: LayerPlaces,
+  layer: { index: number; diffId: string },
+  signal: AbortSignal,
+): Promise<Fragment> {
+  const reasons: string[] = [];
+  const ways = [() => readFolder(places, layer.index, signal), () => readBlob(places, layer, signal)];
+  for (const way of ways) {
+    try {
+      return await way();
+    } catch (error) {
+      signal.throwIfAborted();
+      if (!(error instanceof SbomError || error instanceof AgentError)) throw error;
+      reasons.push(explain(error));
+    }
+  }
+  throw new AgentError('layer_unreadable', reasons.join('; '));
+}
+
+async function readFolder({ folders }: LayerPlaces, index: number, signal: AbortSignal): Promise<Fragment> {
+  if (!folders)
+    throw new AgentError('layer_unreadable', 'no running container shows the folders of the image');
+  return catalogFolder({ layers: folders.layers, index, container: folders.container, signal });
+}
+
+async function readBlob(
+  { blobs }: LayerPlaces,
+  { index, diffId }: { index: number; diffId: string },
+  signal: AbortSignal,
+): Promise<Fragment> {
+  const blob = blobs[index];
+  if (!blob || 'missing' in blob)
+    throw new AgentError('layer_unreadable', blob?.missing ?? 'the image has no such layer');
+  return (await catalogBlob(blob, { diffId, signal })).fragment;
+}

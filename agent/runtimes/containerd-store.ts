@@ -1,0 +1,168 @@
+import { createReadStream } from 'node:fs';
+import { stat } from 'node:fs/promises';
+import { join } from 'node:path';
+import { Content } from '@gatehouse/proto/gen/containerd/services/content/v1/content_pb.ts';
+import { Images } from '@gatehouse/proto/gen/containerd/services/images/v1/images_pb.ts';
+import { Kind, Snapshots } from '@gatehouse/proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts';
+import { type CallSettings, clientOf, type ServiceClient } from '@gatehouse/proto/grpc.ts';
+import type { LayerBlob } from '@gatehouse/sbom';
+import { type Client, Metadata, status } from '@grpc/grpc-js';
+import { AgentError } from '../errors.ts';
+import type { ImageLayers, LayerFolders, LayerPlaces, RuntimeImage } from './runtime.ts';
+
+const CALL_TIMEOUT_MS = 30_000;
+/** The OCI image specification has no limit; registries take manifests of 4 MiB. */
+const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+
+interface Descriptor {
+  readonly mediaType?: string;
+  readonly digest: string;
+}
+
+interface Manifest {
+  readonly config?: Descriptor;
+  readonly layers?: readonly Descriptor[];
+  /** Of an index. */
+  readonly manifests?: readonly Descriptor[];
+}
+
+/** A container's snapshot, as the runtime names it. */
+export interface SnapshotName {
+  readonly snapshotter: string;
+  readonly key: string;
+}
+
+/** What containerd's own services tell of where layers lie. */
+export class ContainerdStore {
+  readonly #content: ServiceClient<typeof Content>;
+  readonly #images: ServiceClient<typeof Images>;
+  readonly #snapshots: ServiceClient<typeof Snapshots>;
+  readonly #root: string;
+  readonly #metadata = new Metadata();
+
+  /** `namespace` is the one of containerd: k8s.io for pods, moby for Docker. `root` is containerd's folder. */
+  constructor(client: Client, namespace: string, root: string) {
+    this.#content = clientOf(Content, client);
+    this.#images = clientOf(Images, client);
+    this.#snapshots = clientOf(Snapshots, client);
+    this.#root = root;
+    this.#metadata.set('containerd-namespace', namespace);
+  }
+
+  /** For each layer of the image the blob that it was unpacked from, or why it cannot be had. */
+  async blobsOf(
+    image: RuntimeImage,
+    layers: ImageLayers,
+    signal: AbortSignal,
+  ): Promise<LayerPlaces['blobs']> {
+    const manifest = await this.#manifestOf(image, signal);
+    const descriptors = manifest?.layers ?? [];
+    if (descriptors.length !== layers.diffIds.length) {
+      const missing = manifest
+        ? 'the manifest has other layers than the image'
+        : 'the node has no manifest of the image';
+      return layers.diffIds.map(() => ({ missing }));
+    }
+    return Promise.all(descriptors.map(({ digest }) => this.#blob(digest)));
+  }
+
+  /** The folders that a container's root is made of, if they are plain folders of exactly these layers. */
+  async foldersOf(
+    snapshot: SnapshotName,
+    layers: ImageLayers,
+    topChainId: string,
+    signal: AbortSignal,
+  ): Promise<(Omit<LayerFolders, 'container'> & { readonly upper: string }) | undefined> {
+    const { snapshotter, key } = snapshot;
+    const { info } = await this.#snapshots.stat({ snapshotter, key }, this.#settings(signal));
+    if (info?.kind !== Kind.ACTIVE || info.parent !== topChainId) return undefined;
+    const { mounts } = await this.#snapshots.mounts({ snapshotter, key }, this.#settings(signal));
+    const [mount, ...others] = mounts;
+    if (mount?.type !== 'overlay' || others.length > 0) return undefined;
+    const upper = option(mount.options, 'upperdir');
+    // The topmost layer is named first.
+    const lowers = option(mount.options, 'lowerdir')?.split(':').reverse() ?? [];
+    if (upper === undefined || lowers.length !== layers.diffIds.length) return undefined;
+    return { layers: lowers, upper };
+  }
+
+  async #manifestOf(image: RuntimeImage, signal: AbortSignal): Promise<Manifest | undefined> {
+    // CRI keeps a record by the digest of the configuration beside those by name.
+    for (const name of [image.digest, ...image.aliases]) {
+      const target = await this.#targetOf(name, signal);
+      const manifest = target && (await this.#findManifest(target, image.digest, signal));
+      if (manifest) return manifest;
+    }
+    return undefined;
+  }
+
+  async #targetOf(name: string, signal: AbortSignal): Promise<string | undefined> {
+    const found = await orAbsent(this.#images.get({ name }, this.#settings(signal)));
+    return found?.image?.target?.digest;
+  }
+
+  /** The manifest of the image at a digest, or in the index there. Of other platforms the node has no manifests. */
+  async #findManifest(digest: string, image: string, signal: AbortSignal): Promise<Manifest | undefined> {
+    const manifest = await this.#read(digest, signal);
+    if (manifest?.config?.digest === image) return manifest;
+    for (const child of manifest?.manifests ?? []) {
+      const found = await this.#read(child.digest, signal);
+      if (found?.config?.digest === image) return found;
+    }
+    return undefined;
+  }
+
+  async #read(digest: string, signal: AbortSignal): Promise<Manifest | undefined> {
+    const chunks: Uint8Array[] = [];
+    let size = 0;
+    try {
+      for await (const { data } of this.#content.read({ digest }, this.#settings(signal))) {
+        size += data.length;
+        if (size > MAX_MANIFEST_BYTES)
+          throw new AgentError('runtime_failed', `${digest} is too large for a manifest`);
+        chunks.push(data);
+      }
+      return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Manifest;
+    } catch (cause) {
+      if (isAbsent(cause)) return undefined;
+      if (cause instanceof AgentError) throw cause;
+      throw new AgentError('runtime_failed', `cannot read the manifest ${digest}`, { cause });
+    }
+  }
+
+  /** Blobs are read as files, so that gigabytes need not go through the runtime. */
+  async #blob(digest: string): Promise<LayerBlob | { missing: string }> {
+    const [algorithm = '', hex = ''] = digest.split(':');
+    const path = join(this.#root, 'io.containerd.content.v1.content', 'blobs', algorithm, hex);
+    try {
+      await stat(path);
+    } catch (error) {
+      const { code } = error as NodeJS.ErrnoException;
+      return {
+        missing: code === 'ENOENT' ? `the node has not kept the blob ${digest}` : `the blob ${path}: ${code}`,
+      };
+    }
+    return { name: digest, open: () => createReadStream(path) };
+  }
+
+  #settings(signal: AbortSignal): CallSettings {
+    return { timeout: CALL_TIMEOUT_MS, signal, metadata: this.#metadata };
+  }
+}
+
+function option(options: readonly string[], name: string): string | undefined {
+  return options.find((each) => each.startsWith(`${name}=`))?.slice(name.length + 1);
+}
+
+async function orAbsent<T>(call: Promise<T>): Promise<T | undefined> {
+  try {
+    return await call;
+  } catch (error) {
+    if (isAbsent(error)) return undefined;
+    throw error;
+  }
+}
+
+function isAbsent(error: unknown): boolean {
+  return (error as { code?: number }).code === status.NOT_FOUND;
+}

@@ -1,0 +1,132 @@
+import { join } from 'node:path';
+import type { Log } from '@gatehouse/lib/log.ts';
+import { chainIds } from '@gatehouse/sbom';
+import { Client, credentials } from '@grpc/grpc-js';
+import { ContainerdStore, type SnapshotName } from './containerd-store.ts';
+import { Cri } from './cri.ts';
+import type { ImageLayers, Inventory, LayerFolders, LayerPlaces, Runtime, RuntimeImage } from './runtime.ts';
+
+/** Where containerd is and where it keeps things. */
+export interface ContainerdFolders {
+  readonly socket: string;
+  /** Images and snapshots. */
+  readonly root: string;
+  /** What runs, with the roots of containers. */
+  readonly state: string;
+}
+
+/** The namespace that containerd keeps Kubernetes' containers in. */
+const NAMESPACE = 'k8s.io';
+/**
+ * Before 2.0 a second reader of container events took them away from the kubelet
+ * (containerd pull requests 7073 and 9661).
+ */
+const EVENTS_SINCE_MAJOR = 2;
+/** containerd sends and takes messages of 16 MiB (defaults.DefaultMaxRecvMsgSize). */
+const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
+
+/** containerd, by CRI and by its own services on the same socket. */
+export class Containerd implements Runtime {
+  readonly title: string;
+  readonly #client: Client;
+  readonly #cri: Cri;
+  readonly #store: ContainerdStore;
+  readonly #folders: ContainerdFolders;
+  readonly #sendsEvents: boolean;
+  readonly #log: Log;
+
+  private constructor(
+    client: Client,
+    parts: { cri: Cri; folders: ContainerdFolders; version: string; log: Log },
+  ) {
+    this.title = `containerd ${parts.version}`;
+    this.#client = client;
+    this.#cri = parts.cri;
+    this.#store = new ContainerdStore(client, NAMESPACE, parts.folders.root);
+    this.#folders = parts.folders;
+    this.#sendsEvents = Number.parseInt(parts.version, 10) >= EVENTS_SINCE_MAJOR;
+    this.#log = parts.log;
+  }
+
+  /** Connects; undefined if what answers at the socket is not containerd with CRI. */
+  static async connect(
+    folders: ContainerdFolders,
+    log: Log,
+    signal: AbortSignal,
+  ): Promise<Containerd | undefined> {
+    const client = new Client(`unix:${folders.socket}`, credentials.createInsecure(), {
+      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
+      // The name of a host is sent along; some runtimes refuse the path of a socket as one.
+      'grpc.default_authority': 'localhost',
+    });
+    const cri = new Cri(client);
+    try {
+      const { name, version } = await cri.version(signal);
+      if (name === 'containerd') return new Containerd(client, { cri, folders, version, log });
+      log.info({ socket: folders.socket, runtime: name }, 'not containerd');
+    } catch (err) {
+      log.debug({ err, socket: folders.socket }, 'no runtime answers');
+    }
+    client.close();
+    return undefined;
+  }
+
+  inventory(signal: AbortSignal): Promise<Inventory> {
+    return this.#cri.inventory(signal);
+  }
+
+  layersOf(image: string, signal: AbortSignal): Promise<ImageLayers> {
+    return this.#cri.layersOf(image, signal);
+  }
+
+  async placesOf(
+    image: RuntimeImage,
+    layers: ImageLayers,
+    inventory: Inventory,
+    signal: AbortSignal,
+  ): Promise<LayerPlaces> {
+    return {
+      folders: await this.#foldersOf(image, layers, inventory, signal),
+      blobs: await this.#store.blobsOf(image, layers, signal),
+      [Symbol.asyncDispose]: async () => undefined,
+    };
+  }
+
+  async watch(onChange: () => void, signal: AbortSignal): Promise<void> {
+    if (this.#sendsEvents) await this.#cri.watch(onChange, signal);
+  }
+
+  /** By a running container of the image, since its root is what tells which folders hide what is below them. */
+  async #foldersOf(
+    image: RuntimeImage,
+    layers: ImageLayers,
+    inventory: Inventory,
+    signal: AbortSignal,
+  ): Promise<LayerFolders | undefined> {
+    const top = chainIds(layers.diffIds).at(-1);
+    if (top === undefined) return undefined;
+    for (const { id } of inventory.containers.filter((each) => each.running && each.image === image.digest)) {
+      try {
+        const snapshot = await this.#snapshotOf(id, signal);
+        const found = snapshot && (await this.#store.foldersOf(snapshot, layers, top, signal));
+        if (!found) continue;
+        const merged = join(this.#folders.state, 'io.containerd.runtime.v2.task', NAMESPACE, id, 'rootfs');
+        return { layers: found.layers, container: { merged, upper: found.upper } };
+      } catch (err) {
+        // The container may be gone by now; blobs remain.
+        this.#log.debug({ err, container: id }, 'no folders by this container');
+      }
+    }
+    return undefined;
+  }
+
+  async #snapshotOf(container: string, signal: AbortSignal): Promise<SnapshotName | undefined> {
+    const { snapshotKey, snapshotter } = await this.#cri.containerInfo(container, signal);
+    if (typeof snapshotKey !== 'string' || typeof snapshotter !== 'string') return undefined;
+    return { snapshotter, key: snapshotKey };
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    this.#client.close();
+  }
+}

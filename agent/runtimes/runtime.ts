@@ -1,0 +1,66 @@
+import type { LayerBlob } from '@gatehouse/sbom';
+
+/** An image on the node. */
+export interface RuntimeImage {
+  /** The digest of its configuration. */
+  readonly digest: string;
+  /** repository:tag and repository@digest, as the runtime has them. */
+  readonly aliases: readonly string[];
+}
+
+/** A container on the node. */
+export interface RuntimeContainer {
+  readonly id: string;
+  readonly name: string;
+  /** Empty for containers that are not of a pod. */
+  readonly namespace: string;
+  readonly pod: string;
+  readonly podUid: string;
+  /** The digest of the configuration of its image. */
+  readonly image: string;
+  readonly running: boolean;
+}
+
+/** All that is on the node. */
+export interface Inventory {
+  readonly images: readonly RuntimeImage[];
+  readonly containers: readonly RuntimeContainer[];
+}
+
+/** What an image is made of. */
+export interface ImageLayers {
+  readonly platform: string;
+  /** From the bottom to the top. */
+  readonly diffIds: readonly string[];
+}
+
+/** Where layers lie as plain folders: those of a whole image, with the root of a container of it. */
+export interface LayerFolders {
+  /** From the bottom to the top. */
+  readonly layers: readonly string[];
+  readonly container: { readonly merged: string; readonly upper: string } | undefined;
+}
+
+/** Where the layers of an image can be read on this node. */
+export interface LayerPlaces extends AsyncDisposable {
+  readonly folders: LayerFolders | undefined;
+  /** For each layer its archive, or why there is none. */
+  readonly blobs: readonly (LayerBlob | { readonly missing: string })[];
+}
+
+/** A container runtime of the node. */
+export interface Runtime extends AsyncDisposable {
+  /** Name and version, such as `containerd 2.1.4`. */
+  readonly title: string;
+  inventory(signal: AbortSignal): Promise<Inventory>;
+  /** Throws AgentError `image_gone`. */
+  layersOf(image: string, signal: AbortSignal): Promise<ImageLayers>;
+  placesOf(
+    image: RuntimeImage,
+    layers: ImageLayers,
+    inventory: Inventory,
+    signal: AbortSignal,
+  ): Promise<LayerPlaces>;
+  /** Calls back whenever a container comes or goes, if the runtime can tell; resolves when it no longer tells. */
+  watch(onChange: () => void, signal: AbortSignal): Promise<void>;
+}

@@ -1,0 +1,92 @@
+import type { ImageSummary } from '@gatehouse/core/main.ts';
+import Table from 'cli-table3';
+
+/** No more images than fit a screen; the API has all of them. */
+const MAX_ROWS = 30;
+
+/** What was found, for a first look: the images from the worst on. */
+export function imageTable(images: readonly ImageSummary[], url: string): string {
+  if (images.length === 0)
+    return '\nNo images yet. Whatever a container runtime gets from now on is read as it comes.\n';
+  const table = new Table({
+    head: ['image', 'state', 'critical', 'high', 'other', 'fixable', 'exploited'],
+    style: { head: [], border: [] },
+    chars: plainLines,
+  });
+  const sorted = images.toSorted((a, b) => weight(b) - weight(a));
+  for (const image of sorted.slice(0, MAX_ROWS)) table.push(rowOf(image));
+  const rest = sorted.length - MAX_ROWS;
+  return `\n${table}\n${rest > 0 ? `and ${rest} more: ${url}\n` : ''}`;
+}
+
+/** A table that can be pasted anywhere. */
+const plainLines = {
+  top: '',
+  'top-mid': '',
+  'top-left': '',
+  'top-right': '',
+  bottom: '',
+  'bottom-mid': '',
+  'bottom-left': '',
+  'bottom-right': '',
+  left: '',
+  'left-mid': '',
+  mid: '',
+  'mid-mid': '',
+  right: '',
+  'right-mid': '',
+  middle: ' ',
+};
+
+function rowOf(image: ImageSummary): string[] {
+  const { verdict } = image;
+  const figures = verdict
+    ? [
+        verdict.counts.critical,
+        verdict.counts.high,
+        verdict.counts.medium + verdict.counts.low + verdict.counts.unknown,
+        Object.values(verdict.fixable).reduce((sum, count) => sum + count, 0),
+        verdict.knownExploited,
+      ].map(String)
+    : ['', '', '', '', ''];
+  return [nameOf(image), image.state, ...figures];
+}
+
+/** What the default policy minds most stands first. */
+function weight({ verdict }: ImageSummary): number {
+  if (!verdict) return -1;
+  return (
+    verdict.knownExploited * 1e6 +
+    verdict.fixable.critical * 1e4 +
+    verdict.counts.critical * 100 +
+    verdict.counts.high
+  );
+}
+
+/** The name that people know an image by. */
+function nameOf({ aliases, digest }: ImageSummary): string {
+  return aliases.find((alias) => !alias.includes('@')) ?? aliases[0] ?? digest;
+}
+
+/** A command that sends the webhook a review of a pod with the worst of the images. */
+export function tryOut(images: readonly ImageSummary[], webhook: { url: string; authority: string }): string {
+  const worst = images.toSorted((a, b) => weight(b) - weight(a))[0];
+  const review = {
+    apiVersion: 'admission.k8s.io/v1',
+    kind: 'AdmissionReview',
+    request: {
+      uid: 'try-1',
+      kind: { group: '', version: 'v1', kind: 'Pod' },
+      resource: { group: '', version: 'v1', resource: 'pods' },
+      operation: 'CREATE',
+      namespace: 'default',
+      object: { spec: { containers: [{ name: 'app', image: worst ? nameOf(worst) : 'nginx' }] } },
+    },
+  };
+  return `
+Ask whether a pod may start:
+
+  curl --cacert ${webhook.authority} ${webhook.url}/validate -d '${JSON.stringify(review)}'
+
+`;
+}
