@@ -40,6 +40,7 @@ const tools = {
   ip: installed('iproute2'),
   iptables: installed('iptables'),
   mmdebstrap: installed('mmdebstrap'),
+  wrk: installed('wrk'),
   pip: installed('python3-pip'),
   'postgres-15': installed('postgresql-15', '/usr/lib/postgresql/15/bin/postgres'),
   kube: built('kube', {
@@ -66,6 +67,12 @@ const tools = {
     },
     // The snapshotter for btrfs would need headers of C, and no test uses it.
     tags: 'no_btrfs',
+  }),
+  opa: built('opa', {
+    name: 'opa',
+    version: 'v1.22.2',
+    usually: '100 s',
+    from: { packages: ['github.com/open-policy-agent/opa'] },
   }),
 } as const satisfies Record<string, Source>;
 

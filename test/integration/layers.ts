@@ -1,0 +1,81 @@
+import { createHash } from 'node:crypto';
+import { Readable } from 'node:stream';
+import type { CoreClient, LayerUpload } from '@gatehouse/core-client';
+import { CATALOGER_VERSION, catalogBlob, chainIds, encodeFragment } from '@gatehouse/sbom';
+import { pack } from 'tar-stream';
+
+/** A layer in memory. */
+export interface TestLayer {
+  readonly diffId: string;
+  readonly tar: Buffer;
+}
+
+/** An image in memory. */
+export interface TestImage {
+  readonly digest: string;
+  readonly layers: readonly TestLayer[];
+}
+
+export const OS_RELEASE = { 'etc/os-release': 'ID=debian\nVERSION_ID="12"\n' };
+
+/** The package.json of an npm package, where npm puts it. */
+export function npmPackage(name: string, version: string): Record<string, string> {
+  return { [`srv/node_modules/${name}/package.json`]: JSON.stringify({ name, version }) };
+}
+
+/** A Debian root with these packages, as `name version` each, with `source` where that has another name. */
+export function debian(...packages: readonly string[]): Record<string, string> {
+  const stanzas = packages.map((each) => {
+    const [name, version, source] = each.split(' ');
+    const from = source === undefined ? '' : `Source: ${source}\n`;
+    return `Package: ${name}\nStatus: install ok installed\nArchitecture: amd64\n${from}Version: ${version}\n`;
+  });
+  return { ...OS_RELEASE, 'var/lib/dpkg/status': stanzas.join('\n') };
+}
+
+export async function layerOf(files: Readonly<Record<string, string>>): Promise<TestLayer> {
+  const archive = pack();
+  for (const [name, content] of Object.entries(files)) archive.entry({ name }, content);
+  archive.finalize();
+  const tar = Buffer.concat(await Array.fromAsync(archive as AsyncIterable<Buffer>));
+  return { diffId: digestOf(tar), tar };
+}
+
+export function imageOf(...layers: readonly TestLayer[]): TestImage {
+  return { digest: digestOf(Buffer.from(JSON.stringify(layers.map(({ diffId }) => diffId)))), layers };
+}
+
+/** What an agent sends of a layer. */
+export async function uploadOf(image: TestImage, diffId: string): Promise<LayerUpload> {
+  const index = image.layers.findIndex((layer) => layer.diffId === diffId);
+  const layer = image.layers[index];
+  if (!layer) throw new Error(`the image has no layer ${diffId}`);
+  const { fragment } = await catalogBlob({ name: diffId, open: () => Readable.from([layer.tar]) });
+  const content = await encodeFragment(fragment);
+  const chainId = chainIds(image.layers.map((each) => each.diffId))[index] ?? '';
+  return { diffId, catalogerVersion: CATALOGER_VERSION, chainId, content, contentDigest: digestOf(content) };
+}
+
+export function describe(image: TestImage, aliases: readonly string[] = []) {
+  return {
+    digest: image.digest,
+    platform: 'linux/amd64',
+    diffIds: image.layers.map((layer) => layer.diffId),
+    aliases: [...aliases],
+  };
+}
+
+/** Does what an agent does with an image; gives the layers that the core lacked. */
+export async function bring(
+  agent: CoreClient,
+  image: TestImage,
+  aliases: readonly string[] = [],
+): Promise<readonly string[]> {
+  const missing = await agent.missingLayers(describe(image, aliases), CATALOGER_VERSION);
+  for (const diffId of missing) await agent.uploadLayer(await uploadOf(image, diffId));
+  return missing;
+}
+
+export function digestOf(bytes: Buffer): string {
+  return `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
+}
