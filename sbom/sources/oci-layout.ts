@@ -35,9 +35,14 @@ export async function openOciLayout(store: FileStore, tag: string | undefined): 
   return assembleImage(store, {
     digest,
     config,
-    aliases: [...new Set([...tagged.flatMap(({ names }) => names), ...chain])],
+    aliases: [...new Set([...tagged.flatMap(({ names }) => names.filter(isWholeName)), ...chain])],
     layers: manifest.layers.map((layer) => ({ path: blobPath(layer.digest), mediaType: layer.mediaType })),
   });
+}
+
+/** `org.opencontainers.image.ref.name` may be a bare tag (image-spec, annotations.md), which names no image by itself. */
+function isWholeName(name: string): boolean {
+  return /[/:]/.test(name);
 }
 
 /** The digests from a descriptor down to a manifest, through indexes. */

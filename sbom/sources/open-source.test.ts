@@ -103,7 +103,7 @@ describe('an OCI layout', () => {
       digest: made.config,
       platform: { os: 'linux', architecture: 'amd64' },
       diffIds: [made.diffId],
-      aliases: ['1.0', made.digest],
+      aliases: [made.digest],
       layers: [{ diffId: made.diffId, mediaType: layerType }],
     });
     expect(await packageIn(`oci-dir:${folder}`)).toBe('ms');
@@ -123,12 +123,12 @@ describe('an OCI layout', () => {
     });
   });
 
-  it('of one image under two tags needs none', async () => {
+  it('of one image under two tags needs none, and a bare tag is no name of it', async () => {
     const layout = new Layout();
     const made = await layout.image('ms');
-    layout.write([tagged(made, '1'), tagged(made, 'latest')]);
+    layout.write([tagged(made, 'example.test/app:1'), tagged(made, 'latest')]);
     await using image = await openSource(`oci-dir:${folder}`);
-    expect(image.aliases).toEqual(['1', 'latest', made.digest]);
+    expect(image.aliases).toEqual(['example.test/app:1', made.digest]);
   });
 
   it('can lie in a folder with a colon in its name, and have a tag with one', async () => {
@@ -154,7 +154,7 @@ describe('an OCI layout', () => {
     layout.write([tagged(index, '1')]);
     expect(await packageIn(`oci-dir:${folder}`)).toBe('own');
     await using image = await openSource(`oci-dir:${folder}`);
-    expect(image.aliases).toEqual(['1', index.digest, manifests[1]?.digest]);
+    expect(image.aliases).toEqual([index.digest, manifests[1]?.digest]);
   });
 
   it('gives the only platform there is, and none where it cannot choose', async () => {
