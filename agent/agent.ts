@@ -58,6 +58,8 @@ class Agent {
   readonly #parts: AgentParts;
   /** Images that the core has, or that are not worth another try. */
   readonly #done = new Set<string>();
+  /** Images that could not be read as a whole without a container of them. */
+  readonly #waiting = new Set<string>();
   readonly #attempts = new Map<string, number>();
   #changed = Promise.withResolvers<void>();
   #reported: { hash: string; at: number } | undefined;
@@ -99,15 +101,21 @@ class Agent {
     const { runtime } = this.#parts;
     const inventory = await runtime.inventory(signal);
     await this.#report(inventory, signal);
-    const todo = inFirstPlaceRunning(inventory).filter((image) => !this.#done.has(image.digest));
+    const running = new Set(inventory.containers.filter((each) => each.running).map((each) => each.image));
+    const todo = inventory.images
+      .filter(({ digest }) => !this.#done.has(digest) && (running.has(digest) || !this.#waiting.has(digest)))
+      // What runs is judged first.
+      .sort((a, b) => Number(running.has(b.digest)) - Number(running.has(a.digest)));
     this.#parts.metrics.waiting.set(todo.length);
     for (const image of todo) {
       signal.throwIfAborted();
-      await this.#bring(image, inventory, signal);
+      await this.#bring(image, inventory, { isRunning: running.has(image.digest), signal });
       this.#parts.metrics.waiting.dec();
     }
     const present = new Set(inventory.images.map((image) => image.digest));
-    for (const digest of this.#done) if (!present.has(digest)) this.#done.delete(digest);
+    for (const known of [this.#done, this.#waiting]) {
+      for (const digest of known) if (!present.has(digest)) known.delete(digest);
+    }
   }
 
   /** Tells the core what the node has, if that has changed; and forgets as done what the core does not know. */
@@ -124,7 +132,11 @@ class Agent {
     this.#reported = { hash, at: Date.now() };
   }
 
-  async #bring(image: RuntimeImage, inventory: Inventory, signal: AbortSignal): Promise<void> {
+  async #bring(
+    image: RuntimeImage,
+    inventory: Inventory,
+    { isRunning, signal }: { isRunning: boolean; signal: AbortSignal },
+  ): Promise<void> {
     const { runtime, log } = this.#parts;
     const origin = {
       layersOf: () => runtime.layersOf(image.digest, signal),
@@ -132,8 +144,8 @@ class Agent {
         runtime.placesOf(image, layers, inventory, signal),
     };
     try {
-      await bringImage(this.#parts, origin, image, signal);
-      this.#done.add(image.digest);
+      const { whole } = await bringImage(this.#parts, origin, image, signal);
+      (whole || isRunning ? this.#done : this.#waiting).add(image.digest);
       this.#attempts.delete(image.digest);
     } catch (error) {
       signal.throwIfAborted();
@@ -150,10 +162,4 @@ class Agent {
       if (isLast) this.#done.add(image.digest);
     }
   }
-}
-
-/** What runs is judged first. */
-function inFirstPlaceRunning({ images, containers }: Inventory): RuntimeImage[] {
-  const running = new Set(containers.filter((each) => each.running).map((each) => each.image));
-  return images.toSorted((a, b) => Number(running.has(b.digest)) - Number(running.has(a.digest)));
 }

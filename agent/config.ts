@@ -1,5 +1,5 @@
 import { logLevels } from '@gatehouse/lib/log.ts';
-import { address, duration, type OptionValues, oneOf, text } from '@gatehouse/lib/options.ts';
+import { address, duration, oneOf, text } from '@gatehouse/lib/options.ts';
 
 /** All settings of the agent. */
 export const agentOptions = {
@@ -17,10 +17,13 @@ export const agentOptions = {
   ),
   containerdRoot: text('FOLDER', 'where containerd keeps images', '/var/lib/containerd'),
   containerdState: text('FOLDER', 'where containerd keeps what runs', '/run/containerd'),
+  hostRoot: text(
+    'FOLDER',
+    'where this process sees the root of the node, to which those two folders belong',
+    '/',
+  ),
   dockerSocket: text('PATH', "Docker's socket; nothing means not to look for it", '/var/run/docker.sock'),
   relist: duration('the longest time between two looks at the node', '60s'),
   opsListen: address('where /metrics, /healthz and /readyz are served', '0.0.0.0:9090'),
   logLevel: oneOf(logLevels, 'how much to log', 'info'),
 };
-
-export type AgentConfig = OptionValues<typeof agentOptions>;

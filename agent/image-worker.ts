@@ -13,13 +13,16 @@ export interface ImageOrigin {
   placesOf(image: RuntimeImage, layers: ImageLayers, signal: AbortSignal): Promise<LayerPlaces>;
 }
 
-/** Brings what one image says to the core: asks which layers it lacks, and catalogs and uploads only those. */
+/**
+ * Brings what one image says to the core: asks which layers it lacks, and catalogs and uploads only those. Says whether
+ * all of them could be read.
+ */
 export async function bringImage(
   { core, metrics, log }: { core: CoreClient; metrics: AgentMetrics; log: Log },
   origin: ImageOrigin,
   image: RuntimeImage,
   signal: AbortSignal,
-): Promise<void> {
+): Promise<{ readonly whole: boolean }> {
   const layers = await origin.layersOf(image, signal);
   const { platform, diffIds } = layers;
   const description = { digest: image.digest, platform, diffIds: [...diffIds], aliases: [...image.aliases] };
@@ -28,7 +31,8 @@ export async function bringImage(
     { image: image.digest, names: image.aliases, layers: diffIds.length, missing: missing.length },
     'image found',
   );
-  if (missing.length === 0) return;
+  let whole = true;
+  if (missing.length === 0) return { whole };
   await using places = await origin.placesOf(image, layers, signal);
   const chains = chainIds(diffIds);
   for (const diffId of missing) {
@@ -52,6 +56,7 @@ export async function bringImage(
       log.info({ layer: diffId, files: fragment.totals.files, bytes: content.length, ms }, 'layer cataloged');
     } catch (error) {
       if (!(error instanceof AgentError && error.code === 'layer_unreadable')) throw error;
+      whole = false;
       metrics.layers.inc({ result: 'unreadable' });
       log.warn({ err: error, image: image.digest, layer: diffId }, 'layer unreadable');
       await core.reportUnreadableLayer(
@@ -60,4 +65,5 @@ export async function bringImage(
       );
     }
   }
+  return { whole };
 }

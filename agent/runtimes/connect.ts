@@ -9,6 +9,7 @@ export interface RuntimeSockets {
   readonly containerdSocket: string;
   readonly containerdRoot: string;
   readonly containerdState: string;
+  readonly hostRoot: string;
   readonly dockerSocket: string;
 }
 
@@ -17,10 +18,16 @@ const CONNECT_TIMEOUT_MS = 10_000;
 
 /** All runtimes that answer. Throws AgentError `no_runtime` if none does. */
 export async function connectRuntimes(sockets: RuntimeSockets, log: Log): Promise<readonly Runtime[]> {
-  const { containerdSocket: socket, containerdRoot: root, containerdState: state, dockerSocket } = sockets;
+  const {
+    containerdSocket: socket,
+    containerdRoot: root,
+    containerdState: state,
+    hostRoot,
+    dockerSocket,
+  } = sockets;
   const signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
   const found = await Promise.all([
-    socket === '' ? undefined : Containerd.connect({ socket, root, state }, log, signal),
+    socket === '' ? undefined : Containerd.connect({ socket, root, state, hostRoot }, log, signal),
     dockerSocket === '' ? undefined : Docker.connect(dockerSocket, log),
   ]);
   const runtimes = found.filter((runtime) => runtime !== undefined);

@@ -11,6 +11,8 @@ import { AgentError } from '../errors.ts';
 import type { ImageLayers, LayerFolders, LayerPlaces, RuntimeImage } from './runtime.ts';
 
 const CALL_TIMEOUT_MS = 30_000;
+/** Where containerd keeps blobs below its root. */
+const CONTENT_FOLDER = 'io.containerd.content.v1.content/blobs';
 /** The OCI image specification has no limit; registries take manifests of 4 MiB. */
 const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
 
@@ -37,15 +39,22 @@ export class ContainerdStore {
   readonly #content: ServiceClient<typeof Content>;
   readonly #images: ServiceClient<typeof Images>;
   readonly #snapshots: ServiceClient<typeof Snapshots>;
-  readonly #root: string;
+  readonly #folders: { readonly hostRoot: string; readonly root: string };
   readonly #metadata = new Metadata();
 
-  /** `namespace` is the one of containerd: k8s.io for pods, moby for Docker. `root` is containerd's folder. */
-  constructor(client: Client, namespace: string, root: string) {
+  /**
+   * `namespace` is the one of containerd: k8s.io for pods. `root` is containerd's folder on the node, whose root this
+   * process sees at `hostRoot`.
+   */
+  constructor(
+    client: Client,
+    namespace: string,
+    folders: { readonly hostRoot: string; readonly root: string },
+  ) {
     this.#content = clientOf(Content, client);
     this.#images = clientOf(Images, client);
     this.#snapshots = clientOf(Snapshots, client);
-    this.#root = root;
+    this.#folders = folders;
     this.#metadata.set('containerd-namespace', namespace);
   }
 
@@ -83,7 +92,8 @@ export class ContainerdStore {
     // The topmost layer is named first.
     const lowers = option(mount.options, 'lowerdir')?.split(':').reverse() ?? [];
     if (upper === undefined || lowers.length !== layers.diffIds.length) return undefined;
-    return { layers: lowers, upper };
+    const { hostRoot } = this.#folders;
+    return { layers: lowers.map((lower) => join(hostRoot, lower)), upper: join(hostRoot, upper) };
   }
 
   async #manifestOf(image: RuntimeImage, signal: AbortSignal): Promise<Manifest | undefined> {
@@ -133,7 +143,8 @@ export class ContainerdStore {
   /** Blobs are read as files, so that gigabytes need not go through the runtime. */
   async #blob(digest: string): Promise<LayerBlob | { missing: string }> {
     const [algorithm = '', hex = ''] = digest.split(':');
-    const path = join(this.#root, 'io.containerd.content.v1.content', 'blobs', algorithm, hex);
+    const { hostRoot, root } = this.#folders;
+    const path = join(hostRoot, root, CONTENT_FOLDER, algorithm, hex);
     try {
       await stat(path);
     } catch (error) {

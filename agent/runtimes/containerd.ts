@@ -13,6 +13,8 @@ export interface ContainerdFolders {
   readonly root: string;
   /** What runs, with the roots of containers. */
   readonly state: string;
+  /** Where this process sees the root of the node, to which the other two and all that containerd names belong. */
+  readonly hostRoot: string;
 }
 
 /** The namespace that containerd keeps Kubernetes' containers in. */
@@ -42,7 +44,8 @@ export class Containerd implements Runtime {
     this.title = `containerd ${parts.version}`;
     this.#client = client;
     this.#cri = parts.cri;
-    this.#store = new ContainerdStore(client, NAMESPACE, parts.folders.root);
+    const { hostRoot, root } = parts.folders;
+    this.#store = new ContainerdStore(client, NAMESPACE, { hostRoot, root });
     this.#folders = parts.folders;
     this.#sendsEvents = Number.parseInt(parts.version, 10) >= EVENTS_SINCE_MAJOR;
     this.#log = parts.log;
@@ -110,7 +113,14 @@ export class Containerd implements Runtime {
         const snapshot = await this.#snapshotOf(id, signal);
         const found = snapshot && (await this.#store.foldersOf(snapshot, layers, top, signal));
         if (!found) continue;
-        const merged = join(this.#folders.state, 'io.containerd.runtime.v2.task', NAMESPACE, id, 'rootfs');
+        const merged = join(
+          this.#folders.hostRoot,
+          this.#folders.state,
+          'io.containerd.runtime.v2.task',
+          NAMESPACE,
+          id,
+          'rootfs',
+        );
         return { layers: found.layers, container: { merged, upper: found.upper } };
       } catch (err) {
         // The container may be gone by now; blobs remain.

@@ -36,7 +36,9 @@ export async function missingLayers(
   return app.database.transaction(async (sql) => {
     await insertImage(sql, image);
     await hearOf(app, sql, node, { runtime: '', names, complete: false });
-    const missing = await unknownLayers(sql, withChains(image.diffIds), catalogerVersion, nameOf(node));
+    // This node may be able to read what others could not, or what it could not before.
+    const layers = withChains(image.diffIds);
+    const missing = await unknownLayers(sql, layers, catalogerVersion, { orUnreadable: true });
     const known = await findImage(sql, image.digest);
     if (missing.length === 0 && known?.composedBy !== catalogerVersion) {
       await app.jobs.send(sql, 'compose-image', { image: image.digest, catalogerVersion });

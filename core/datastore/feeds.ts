@@ -46,12 +46,6 @@ export async function noteFeedCheck(sql: Sql, name: string, problem: string | un
   ]);
 }
 
-/** The CVEs that are known to be exploited. */
-export async function knownExploited(sql: Sql): Promise<string[]> {
-  const rows = await sql.query<{ cve: string }>('select cve from gatehouse.known_exploited order by cve');
-  return rows.map((row) => row.cve);
-}
-
 /** Makes these the known exploited CVEs; gives those that were added or taken away. */
 export async function replaceKnownExploited(sql: Sql, cves: readonly string[]): Promise<string[]> {
   const rows = await sql.query<{ cve: string }>(

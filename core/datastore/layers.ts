@@ -35,24 +35,23 @@ export function layersOf(
 }
 
 /**
- * The diff ids of an image's layers that nothing was said of, in the order of the image. With `source`, also those of
- * which some other node said that it cannot read them: this one may.
+ * The diff ids of an image's layers that nothing was said of, in the order of the image. With `orUnreadable`, also those
+ * that nobody could read so far.
  */
 export async function unknownLayers(
   sql: Sql,
   image: { diffIds: readonly string[]; chainIds: readonly string[] },
   catalogerVersion: string,
-  source?: string,
+  { orUnreadable = false } = {},
 ): Promise<string[]> {
   const rows = await sql.query<{ diffId: string }>(
     `select wanted.diff_id as "diffId"
      from unnest($1::text[], $2::text[]) with ordinality as wanted (diff_id, chain_id, position)
      where not exists (
        select from gatehouse.layers layer where layer.diff_id = wanted.diff_id and layer.cataloger_version = $3
-         and layer.chain_id in ('', wanted.chain_id)
-         and (layer.fragment is not null or layer.source = coalesce($4, layer.source)))
+         and layer.chain_id in ('', wanted.chain_id) and (layer.fragment is not null or not $4))
      order by wanted.position`,
-    [image.diffIds, image.chainIds, catalogerVersion, source ?? null],
+    [image.diffIds, image.chainIds, catalogerVersion, orUnreadable],
   );
   return [...new Set(rows.map((row) => row.diffId))];
 }
