@@ -214,7 +214,7 @@ async function readImages(
 
 async function findRuntimes(config: Config, log: Log): Promise<readonly Runtime[]> {
   try {
-    return await connectRuntimes(config, log);
+    return await connectRuntimes({ ...config, hostRoot: '/' }, log);
   } catch (error) {
     if (error instanceof CodedError && error.code === 'no_runtime') return [];
     throw error;
