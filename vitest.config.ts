@@ -9,7 +9,9 @@ export default defineConfig({
       {
         test: {
           name: 'unit',
-          include: ['{lib,proto,sbom,advisories,policies,certs,core-client,agent,webhook,core,cli,tools}/**/*.test.ts'],
+          include: [
+            '{lib,proto,sbom,advisories,policies,certs,core-client,agent,webhook,core,cli,tools}/**/*.test.ts',
+          ],
           isolate: false,
           pool: 'threads',
         },

@@ -36,6 +36,9 @@ const tools = {
   cni: unpacked('containernetworking-plugins', 'usr/lib/cni'),
   /** The folder of containerd, its shim and ctr as Debian 12 has them: 1.6, which many nodes still run. */
   'containerd-1.6': unpacked('containerd', 'usr/bin'),
+  dockerd: unpacked('docker.io', 'usr/sbin/dockerd'),
+  /** The folder of a library that dockerd is linked with, and that small installations lack. */
+  libdevmapper: unpacked('libdevmapper1.02.1', 'lib'),
   openssl: installed('openssl'),
   ip: installed('iproute2'),
   iptables: installed('iptables'),
