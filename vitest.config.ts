@@ -2,6 +2,8 @@ import { defineConfig } from 'vitest/config';
 
 /** The longest state a test waits for is a container image pulled, started and judged; see test/harness. */
 const CLUSTER_TIMEOUT_MS = 180_000;
+/** On a machine that has nothing, the first test to need a tool waits until it is built. */
+const SET_UP_TIMEOUT_MS = 30 * 60_000;
 
 export default defineConfig({
   test: {
@@ -21,7 +23,7 @@ export default defineConfig({
           name: 'integration',
           include: ['test/integration/**/*.test.ts'],
           testTimeout: 60_000,
-          hookTimeout: 120_000,
+          hookTimeout: SET_UP_TIMEOUT_MS,
         },
       },
       {
@@ -29,7 +31,7 @@ export default defineConfig({
           name: 'e2e',
           include: ['test/e2e/**/*.test.ts'],
           testTimeout: CLUSTER_TIMEOUT_MS,
-          hookTimeout: 30 * 60_000,
+          hookTimeout: SET_UP_TIMEOUT_MS,
           fileParallelism: false,
         },
       },

@@ -1,10 +1,10 @@
 import { createHash, type Hash } from 'node:crypto';
-import { readdir, readFile } from 'node:fs/promises';
+import { glob, readdir, readFile, rename } from 'node:fs/promises';
 import path from 'node:path';
 import { cached } from './cache.ts';
 import { installPackage } from './debian.ts';
 import { HarnessError } from './errors.ts';
-import { lastLines, progress, run } from './process.ts';
+import { lastLines, progress, run, runOk } from './process.ts';
 
 export interface GoBuild {
   readonly name: string;
@@ -59,13 +59,36 @@ async function compile(go: string, build: GoBuild, folder: string): Promise<void
 
 /** From 1.21 on, Go fetches by itself the release that a module asks for. */
 const OLDEST_GO = 21;
+/** What stands in for an older one, such as Debian 12 has. It builds all that stands in ./tools.ts. */
+const OWN_GO = 'go1.26.4';
 
 async function findGo(): Promise<string> {
   const go = await installPackage('go', 'golang-go');
   const { stdout } = await run([go, 'version']);
   const minor = Number(/go1\.(\d+)/.exec(stdout)?.[1]);
-  if (minor >= OLDEST_GO) return go;
-  throw new HarnessError('tool_missing', `${go} is too old: ${stdout.trim()}`, {
-    hint: `Install Go 1.${OLDEST_GO} or newer and put it first in the path.`,
+  return minor >= OLDEST_GO ? go : fetchGo(go);
+}
+
+/**
+ * The path of a newer Go, which an older one fetches as it does any module, checked by the checksum database. It comes
+ * as newer ones leave it after fetching it themselves: see `NewerToolchain` in Go's cmd/go/internal/toolchain.
+ */
+async function fetchGo(olderGo: string): Promise<string> {
+  const architectures: Readonly<Record<string, string>> = { x64: 'amd64' };
+  const version = `v0.0.1-${OWN_GO}.linux-${architectures[process.arch] ?? process.arch}`;
+  const folder = await cached('go-itself', version, async (unfinished) => {
+    progress(`fetching ${OWN_GO}`);
+    const answer = await runOk([olderGo, 'mod', 'download', '-json', `golang.org/toolchain@${version}`], {
+      cwd: unfinished,
+    });
+    const { Dir: fetched } = JSON.parse(answer) as { Dir: string };
+    await runOk(['cp', '-r', `${fetched}/.`, unfinished]);
+    await runOk(['chmod', '-R', 'u+w', unfinished]);
+    await runOk(['chmod', '-R', '+x', ...['bin', 'pkg/tool'].map((name) => path.join(unfinished, name))]);
+    // Modules hold no go.mod but their own, so Go's have another name on the way.
+    for await (const file of glob('**/_go.mod', { cwd: unfinished })) {
+      await rename(path.join(unfinished, file), path.join(unfinished, path.dirname(file), 'go.mod'));
+    }
   });
+  return path.join(folder, 'bin', 'go');
 }
