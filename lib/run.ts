@@ -3,7 +3,7 @@ import { OptionError } from './options.ts';
 
 /**
  * Runs a component until SIGTERM or SIGINT, then stops it. `start` gets a signal that aborts if the end comes
- * while it still starts. A second signal ends the process at once.
+ * while it still starts; to break off for that is no failure. A second signal ends the process at once.
  */
 export async function runUntilSignal(
   start: (signal: AbortSignal) => Promise<AsyncDisposable>,
@@ -18,7 +18,13 @@ export async function runUntilSignal(
     process.on('SIGTERM', end);
     process.on('SIGINT', end);
   });
-  const component = await start(ending.signal);
+  let component: AsyncDisposable;
+  try {
+    component = await start(ending.signal);
+  } catch (error) {
+    if (ending.signal.aborted && error instanceof Error && error.name === 'AbortError') return;
+    throw error;
+  }
   await ended;
   await component[Symbol.asyncDispose]();
 }
