@@ -47,7 +47,7 @@ async function main(seconds: number): Promise<void> {
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const targets = await startTargets(folder, stack);
   const script = path.join(root, 'bench', 'webhook', 'post.lua');
-  const { wrk } = await need('wrk');
+  const { wrk } = await need('wrk', 'curl');
   const measure = async (
     { url, bodies }: Target,
     connections: number,

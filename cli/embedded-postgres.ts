@@ -18,9 +18,10 @@ export interface EmbeddedPostgres extends AsyncDisposable {
 const run = promisify(execFile);
 
 /**
- * PostgreSQL refuses to run as root. In a user namespace it is an ordinary user to itself, while its files stay root's.
+ * PostgreSQL refuses to run as root. In a user namespace it is nobody to itself, a user that every system
+ * has, while its files stay root's.
  */
-const AS_ORDINARY_USER = ['unshare', '--user', '--map-user=1000', '--map-group=1000'];
+const AS_ORDINARY_USER = ['unshare', '--user', '--map-user=65534', '--map-group=65534'];
 /** Interrupted, the server ends its sessions at once; so it goes along even if this process is killed. */
 const WITH_PARENT = ['setpriv', '--pdeathsig', 'INT', '--'];
 const START_TIMEOUT_MS = 30_000;

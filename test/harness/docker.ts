@@ -14,11 +14,12 @@ export interface Docker extends AsyncDisposable {
 
 /** Starts dockerd with overlay2, as Debian 12 has it. Needs root on Linux. */
 export async function startDocker(): Promise<Docker> {
-  const { dockerd, libdevmapper, runc, ...tools } = await need(
+  const { dockerd, libdevmapper, runc, curl, ...tools } = await need(
     'dockerd',
     'libdevmapper',
     'runc',
     'containerd-1.6',
+    'curl',
   );
   const [libraries = ''] = await readdir(libdevmapper);
   await using stack = new AsyncDisposableStack();
@@ -40,7 +41,7 @@ export async function startDocker(): Promise<Docker> {
       '--request',
       method,
     ];
-    return run(['curl', ...flags, '--header', `content-type: ${type}`, ...data, `http://docker${url}`]);
+    return run([curl, ...flags, '--header', `content-type: ${type}`, ...data, `http://docker${url}`]);
   };
   const daemon = await Component.start(
     {
@@ -62,7 +63,7 @@ export async function startDocker(): Promise<Docker> {
         PATH: `${tools['containerd-1.6']}:${path.dirname(runc)}:/usr/sbin:/usr/bin:/sbin:/bin`,
         LD_LIBRARY_PATH: path.join(libdevmapper, libraries),
       },
-      ready: () => runOk(['curl', '--silent', '--fail', '--unix-socket', socket, 'http://docker/_ping']),
+      ready: () => runOk([curl, '--silent', '--fail', '--unix-socket', socket, 'http://docker/_ping']),
     },
     { prefix: [], forks: false },
     folder,

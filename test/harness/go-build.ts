@@ -62,7 +62,8 @@ const OLDEST_GO = 21;
 /** What stands in for an older one, such as Debian 12 has. It builds all that stands in ./tools.ts. */
 const OWN_GO = 'go1.26.4';
 
-async function findGo(): Promise<string> {
+/** The path of a Go that builds everything here. */
+export async function findGo(): Promise<string> {
   const go = await installPackage('go', 'golang-go');
   const { stdout } = await run([go, 'version']);
   const minor = Number(/go1\.(\d+)/.exec(stdout)?.[1]);

@@ -21,8 +21,8 @@ export interface Postgres extends AsyncDisposable {
   createDatabase(template?: Database): Promise<Database>;
 }
 
-/** PostgreSQL refuses to run as root. In a user namespace its files stay root's, whom it sees as an ordinary user. */
-const asUser = ['unshare', '--user', '--map-user=1000', '--map-group=1000'];
+/** PostgreSQL refuses to run as root. In a user namespace its files stay root's, whom it sees as nobody. */
+const asUser = ['unshare', '--user', '--map-user=65534', '--map-group=65534'];
 
 /** What is kept is thrown away with the server, so that no write has to wait for the disk. */
 const SETTINGS = {

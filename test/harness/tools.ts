@@ -1,6 +1,6 @@
 import path from 'node:path';
 import { installPackage, unpackPackage } from './debian.ts';
-import { buildPrograms, type GoBuild } from './go-build.ts';
+import { buildPrograms, findGo, type GoBuild } from './go-build.ts';
 
 /** Each gives the path of the program, having put it there if it was missing. */
 type Source = (name: string) => Promise<string>;
@@ -39,12 +39,18 @@ const tools = {
   dockerd: unpacked('docker.io', 'usr/sbin/dockerd'),
   /** The folder of a library that dockerd is linked with, and that small installations lack. */
   libdevmapper: unpacked('libdevmapper1.02.1', 'lib'),
+  /** The folder of dpkg's own library for Perl. */
+  'dpkg-perl': unpacked('libdpkg-perl', 'usr/share/perl5'),
+  curl: installed('curl'),
+  pgrep: installed('procps'),
   openssl: installed('openssl'),
   ip: installed('iproute2'),
   iptables: installed('iptables'),
   mmdebstrap: installed('mmdebstrap'),
   wrk: installed('wrk'),
+  /** Brings the python3 that it belongs to along. */
   pip: installed('python3-pip'),
+  go: findGo,
   'postgres-15': installed('postgresql-15', '/usr/lib/postgresql/15/bin/postgres'),
   kube: built('kube', {
     name: 'kube',

@@ -7,6 +7,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { TarEntry } from '../../sbom/layer/tar-entry.ts';
 import { TarReader } from '../../sbom/layer/tar-reader.ts';
 import { END_OF_ARCHIVE, paxRecord, rawEntry } from '../../sbom/testing/raw-tar.ts';
+import { need } from '../harness/tools.ts';
 
 /** Lists an archive with the library that container runtimes unpack with; exits with 1 where it finds a fault. */
 const ORACLE = `package main
@@ -57,11 +58,12 @@ interface OracleEntry {
 }
 
 let folder: string;
-beforeAll(() => {
+beforeAll(async () => {
+  const { go } = await need('go');
   folder = mkdtempSync(join(tmpdir(), 'overlay-tar-'));
   writeFileSync(join(folder, 'main.go'), ORACLE);
   writeFileSync(join(folder, 'go.mod'), 'module example.test/oracle\n\ngo 1.21\n');
-  execFileSync('go', ['build', '-o', 'oracle', '.'], { cwd: folder });
+  execFileSync(go, ['build', '-o', 'oracle', '.'], { cwd: folder });
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 

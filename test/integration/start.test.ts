@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FeedsFolder, makeFeedsFolder } from '../fixtures/feeds.ts';
 import { buildImage, type Image } from '../harness/images.ts';
 import { run, runOk } from '../harness/process.ts';
+import { need } from '../harness/tools.ts';
 import { eventually } from '../harness/wait.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 
@@ -19,6 +20,7 @@ let feeds: FeedsFolder;
 let image: Image;
 
 beforeAll(async () => {
+  await need('curl', 'pgrep');
   folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-start-'));
   feeds = await makeFeedsFolder();
   const files = path.join(folder, 'files');
