@@ -14,6 +14,8 @@ export default defineConfig({
           include: [
             '{lib,proto,sbom,advisories,policies,certs,core-client,agent,webhook,core,cli,tools}/**/*.test.ts',
           ],
+          // None takes more than seconds; a busy machine is no reason to fail.
+          testTimeout: 60_000,
           isolate: false,
           pool: 'threads',
         },
