@@ -21,8 +21,10 @@ async function read(content: string) {
 
 describe('a verdicts file', () => {
   it('gives back what was written to it', async () => {
-    const image = { digest, aliases: ['app:1'], verdict: JSON.stringify(parseVerdict({ state: 'ready' })) };
-    expect(await read(formatVerdictLine(image))).toEqual([image]);
+    const os = { id: 'of two\u2028lines' };
+    const verdict = JSON.stringify(parseVerdict({ state: 'ready', os }));
+    const image = { digest, aliases: ['app:1'], verdict };
+    expect(await read(formatVerdictLine(image).repeat(2))).toEqual([image, image]);
   });
 
   it('may leave out all but the image and the state of its verdict', async () => {

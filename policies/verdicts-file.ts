@@ -1,6 +1,5 @@
-import { createReadStream } from 'node:fs';
-import { createInterface } from 'node:readline';
 import { toError } from '@gatehouse/lib/errors.ts';
+import { readLines } from '@gatehouse/lib/lines.ts';
 import { Type } from 'typebox';
 import { Compile } from 'typebox/compile';
 import { PolicyError } from './errors.ts';
@@ -15,6 +14,9 @@ const Line = Compile(
   }),
 );
 
+/** A line of 128 names and 20 findings has some 200 KB; what is longer is no verdict. */
+const MAX_LINE_CHARACTERS = 4 * 1024 * 1024;
+
 /** The line of a verdicts file for an image. */
 export function formatVerdictLine(image: KnownImage): string {
   return `{"image":${JSON.stringify(image.digest)},"aliases":${JSON.stringify(image.aliases)},"verdict":${image.verdict}}\n`;
@@ -27,8 +29,7 @@ export function formatVerdictLine(image: KnownImage): string {
 export async function* readVerdictsFile(path: string): AsyncGenerator<KnownImage, void, undefined> {
   let lineNumber = 0;
   try {
-    const lines = createInterface({ input: createReadStream(path), crlfDelay: Number.POSITIVE_INFINITY });
-    for await (const line of lines) {
+    for await (const line of readLines(path, MAX_LINE_CHARACTERS)) {
       lineNumber++;
       if (line.trim() !== '') yield parseLine(line);
     }

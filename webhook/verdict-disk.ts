@@ -1,8 +1,7 @@
-import { createReadStream } from 'node:fs';
 import { appendFile, mkdir, open, rename, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
 import type { VerdictChange, VerdictPosition } from '@gatehouse/core-client';
+import { readLines } from '@gatehouse/lib/lines.ts';
 import type { Log } from '@gatehouse/lib/log.ts';
 import type { KnownImage } from '@gatehouse/policies';
 import { WebhookError } from './errors.ts';
@@ -11,6 +10,8 @@ import { WebhookError } from './errors.ts';
 const COMPACTION_SLACK_LINES = 10_000;
 /** How many images a rewritten journal takes into memory as text at a time. */
 const LINES_PER_WRITE = 1_000;
+/** A line of 128 names and 20 findings has some 200 KB; what is longer is not of our writing. */
+const MAX_LINE_CHARACTERS = 4 * 1024 * 1024;
 
 type JournalLine =
   | { readonly image: string; readonly aliases: readonly string[]; readonly verdict: unknown }
@@ -46,30 +47,40 @@ export class VerdictDisk {
     return new VerdictDisk(path, log);
   }
 
-  /** Replays the journal up to the last position in it; gives that position and when it was written, if there is one. */
+  /**
+   * Replays the journal up to the last position in it that can be read; gives that position and when it was written, if
+   * there is one. It is `torn` if something stands behind that.
+   */
   async load(
     apply: (changes: readonly VerdictChange[]) => void,
   ): Promise<{ position: VerdictPosition; writtenAt: number; torn: boolean } | undefined> {
-    let position: VerdictPosition | undefined;
-    let torn = false;
+    let last: { position: VerdictPosition; writtenAt: number } | undefined;
     let batch: VerdictChange[] = [];
-    for await (const text of createInterface({ input: createReadStream(this.#path) })) {
-      const line = parseLine(text);
-      if (!line) {
-        torn = true;
-        break;
+    let problem: unknown;
+    try {
+      const { mtimeMs } = await stat(this.#path);
+      for await (const text of readLines(this.#path, MAX_LINE_CHARACTERS)) {
+        const line = parseLine(text);
+        this.#lines++;
+        if ('position' in line) {
+          apply(batch);
+          batch = [];
+          last = { position: line.position, writtenAt: mtimeMs };
+        } else {
+          batch.push(changeOf(line));
+        }
       }
-      this.#lines++;
-      if ('position' in line) {
-        apply(batch);
-        batch = [];
-        position = line.position;
-      } else {
-        batch.push(changeOf(line));
-      }
+      if (batch.length > 0) problem = new Error('the last batch has no position');
+    } catch (error) {
+      problem = error;
     }
-    const { mtimeMs } = await stat(this.#path);
-    return position && { position, writtenAt: mtimeMs, torn: torn || batch.length > 0 };
+    if (problem) {
+      const err = new WebhookError('cache_unusable', `${this.#path} breaks off after line ${this.#lines}`, {
+        cause: problem,
+      });
+      this.#log.warn({ err, revision: last?.position.revision }, 'verdicts on disk are there only in part');
+    }
+    return last && { ...last, torn: problem !== undefined };
   }
 
   /** Adds a batch. `images` are all that are alive, for when the journal has to be written anew. */
@@ -117,7 +128,9 @@ export class VerdictDisk {
 
   #enqueue(write: () => Promise<void>): void {
     if (this.#failed) return;
-    this.#writing = this.#writing.then(write).catch((cause: unknown) => {
+    // After a write that failed none may follow: its position would stand for changes that are not there.
+    const next = this.#writing.then(() => (this.#failed ? undefined : write()));
+    this.#writing = next.catch((cause: unknown) => {
       this.#failed = true;
       const err = new WebhookError('cache_unusable', `cannot write ${this.#path}`, { cause });
       this.#log.error({ err }, 'verdicts are no longer kept on disk');
@@ -127,7 +140,7 @@ export class VerdictDisk {
 
 function formatChange({ image, aliases, verdict }: VerdictChange): string {
   if (verdict === undefined) return formatLine({ gone: image });
-  return `{"image":"${image}","aliases":${JSON.stringify(aliases)},"verdict":${verdict}}\n`;
+  return `{"image":${JSON.stringify(image)},"aliases":${JSON.stringify(aliases)},"verdict":${verdict}}\n`;
 }
 
 function formatLine(line: JournalLine): string {
@@ -139,11 +152,26 @@ function changeOf(line: Exclude<JournalLine, { position: unknown }>): VerdictCha
   return { image: line.image, aliases: line.aliases, verdict: JSON.stringify(line.verdict) };
 }
 
-function parseLine(text: string): JournalLine | undefined {
-  try {
-    return JSON.parse(text) as JournalLine;
-  } catch {
-    // The process ended while it wrote the line; nothing after the last position counts anyway.
-    return undefined;
-  }
+function parseLine(text: string): JournalLine {
+  if (!text.endsWith('\n')) throw new Error('the line is cut off');
+  const line: unknown = JSON.parse(text);
+  if (isJournalLine(line)) return line;
+  throw new Error('the line is none of a journal');
+}
+
+function isJournalLine(line: unknown): line is JournalLine {
+  if (!isObject(line)) return false;
+  const { position, gone, image, aliases, verdict } = line;
+  if (isObject(position)) return typeof position.store === 'string' && isRevision(position.revision);
+  if (gone !== undefined) return typeof gone === 'string';
+  const areNames = Array.isArray(aliases) && aliases.every((alias) => typeof alias === 'string');
+  return typeof image === 'string' && areNames && isObject(verdict);
+}
+
+function isObject(value: unknown): value is Readonly<Record<string, unknown>> {
+  return typeof value === 'object' && value !== null;
+}
+
+function isRevision(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
