@@ -13,7 +13,7 @@ export function imageTable(images: readonly ImageSummary[], url: string): string
     style: { head: [], border: [] },
     chars: plainLines,
   });
-  const sorted = images.toSorted((a, b) => weight(b) - weight(a));
+  const sorted = images.toSorted(worstFirst);
   for (const image of sorted.slice(0, MAX_ROWS)) table.push(rowOf(image));
   const rest = sorted.length - MAX_ROWS;
   return `\n${table}\n${rest > 0 ? `and ${rest} more: ${url}\n` : ''}`;
@@ -52,15 +52,16 @@ function rowOf(image: ImageSummary): string[] {
   return [nameOf(image), image.state, ...figures];
 }
 
-/** What the default policy minds most stands first. */
-function weight({ verdict }: ImageSummary): number {
-  if (!verdict) return -1;
-  return (
-    verdict.knownExploited * 1e6 +
-    verdict.fixable.critical * 1e4 +
-    verdict.counts.critical * 100 +
-    verdict.counts.high
-  );
+/** What the default policy minds most stands first; what has no verdict last. */
+function worstFirst(a: ImageSummary, b: ImageSummary): number {
+  const ours = weights(a);
+  return weights(b).reduce((order, weight, index) => order || weight - (ours[index] ?? 0), 0);
+}
+
+function weights({ verdict }: ImageSummary): readonly number[] {
+  if (!verdict) return [-1, 0, 0, 0];
+  const { knownExploited, fixable, counts } = verdict;
+  return [knownExploited, fixable.critical, counts.critical, counts.high];
 }
 
 /** The name that people know an image by. */
@@ -70,7 +71,7 @@ function nameOf({ aliases, digest }: ImageSummary): string {
 
 /** A command that sends the webhook a review of a pod with the worst of the images. */
 export function tryOut(images: readonly ImageSummary[], webhook: { url: string; authority: string }): string {
-  const worst = images.toSorted((a, b) => weight(b) - weight(a))[0];
+  const worst = images.toSorted(worstFirst)[0];
   const review = {
     apiVersion: 'admission.k8s.io/v1',
     kind: 'AdmissionReview',
@@ -86,7 +87,12 @@ export function tryOut(images: readonly ImageSummary[], webhook: { url: string; 
   return `
 Ask whether a pod may start:
 
-  curl --cacert ${webhook.authority} ${webhook.url}/validate -d '${JSON.stringify(review)}'
+  curl --cacert ${quoted(webhook.authority)} ${webhook.url}/validate -d ${quoted(JSON.stringify(review))}
 
 `;
+}
+
+/** A word of a shell's command. */
+function quoted(text: string): string {
+  return /^[\w./-]+$/.test(text) ? text : `'${text.replaceAll("'", `'\\''`)}'`;
 }
