@@ -46,6 +46,7 @@ const tools = {
   openssl: installed('openssl'),
   ip: installed('iproute2'),
   iptables: installed('iptables'),
+  buildah: installed('buildah'),
   mmdebstrap: installed('mmdebstrap'),
   wrk: installed('wrk'),
   /** Brings the python3 that it belongs to along. */
