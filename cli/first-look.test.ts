@@ -140,7 +140,7 @@ describe('the command to try', () => {
 
   it.each([
     ['has blanks', '/home/a b/ca.crt'],
-    ['has quotes', `/home/o'neill "x"/ca.crt`],
+    ['has quotes', `/home/o'neill/'x'/"y"/ca.crt`],
     ['means something to a shell', '/home/$HOME/`id`;#&|/ca.crt'],
   ])('can be pasted although the path of the data %s', async (_what, authority) => {
     expect(await argumentsOf(tryOut([], { ...webhook, authority }))).toContain(authority);

@@ -25,6 +25,8 @@ const PAGE = 500;
 /** The client breaks a watch that is silent for 30 s; ended by the server before that, it resumes without a loss. */
 const WATCH_SECONDS = 25;
 const BACKOFF = { first: 250, most: 10_000 };
+/** A server that ends every watch at once, as one does that shuts down, is not asked again without a pause. */
+const PAUSE_MS = 200;
 /**
  * A pod may be reviewed before its brand-new namespace has come by the watch, which takes milliseconds. A review waits
  * this long for it, a fraction of the 3 s it has; after that the defaults hold, and the mode that the path names.
@@ -81,6 +83,7 @@ export class WatchedNamespaces implements NamespaceLabels {
         while (!signal.aborted) {
           version = await this.#follow(version);
           failures = 0;
+          await delay(PAUSE_MS, undefined, { signal });
         }
       } catch (err) {
         if (signal.aborted) return;
