@@ -15,6 +15,8 @@ export interface DatabaseLogin {
 export interface Sql {
   /** The rows of a statement; parameters are $1, $2, .... 64-bit integers come as numbers. */
   query<Row extends object>(text: string, values?: readonly unknown[]): Promise<Row[]>;
+  /** Of a transaction only: has something done once it is committed, which must not throw. */
+  afterCommit?(action: () => Promise<void>): void;
 }
 
 /** More connections do not make PostgreSQL faster; each replica takes a share of the 100 that it allows by default. */
@@ -61,13 +63,16 @@ export class Database implements Sql, AsyncDisposable {
     for (let attempt = 1; ; attempt++) {
       const client = await this.#pool.connect();
       let broken: Error | undefined;
+      const afterCommit: (() => Promise<void>)[] = [];
       try {
         await client.query('begin');
         const result = await work({
           query: async <Row extends object>(text: string, values: readonly unknown[] = []) =>
             (await client.query<Row>(text, [...values])).rows,
+          afterCommit: (action) => afterCommit.push(action),
         });
         await client.query('commit');
+        for (const action of afterCommit) await action();
         return result;
       } catch (error) {
         await client.query('rollback').catch((cause: unknown) => {

@@ -30,7 +30,8 @@ const settings: Readonly<Record<JobName, JobSettings>> = {
   'compose-image': { policy: 'short', expireInSeconds: 300, retryLimit: 5 },
   'rematch-packages': { policy: 'short', expireInSeconds: 900, retryLimit: 10 },
   'judge-images': { policy: 'short', expireInSeconds: 900, retryLimit: 10 },
-  'import-feeds': { policy: 'stately', expireInSeconds: 3_600, retryLimit: 2 },
+  // An hour of tries in all: then the next import is due anyway.
+  'import-feeds': { policy: 'stately', expireInSeconds: 3_600, retryLimit: 15 },
 };
 const names = Object.keys(settings) as JobName[];
 
@@ -78,12 +79,22 @@ export class Jobs implements AsyncDisposable {
     return new Jobs(boss, log);
   }
 
-  /** Adds a job in the caller's transaction, unless the same one waits already. */
+  /**
+   * Adds a job in the caller's transaction, unless the same one waits already. That one may be taken up before the
+   * transaction is committed, and would not see what it has done; so the job is asked for once more after it.
+   */
   async send<Name extends JobName>(sql: Sql, name: Name, data: JobData[Name]): Promise<void> {
     const executeSql = async (text: string, values: unknown[] = []) => ({
       rows: await sql.query(text, values),
     });
-    await this.#boss.send(name, data, { db: { executeSql }, singletonKey: Object.values(data).join() });
+    const singletonKey = Object.values(data).join();
+    const id = await this.#boss.send(name, data, { db: { executeSql }, singletonKey });
+    if (id !== null) return;
+    sql.afterCommit?.(async () => {
+      await this.#boss
+        .send(name, data, { singletonKey })
+        .catch((err: unknown) => this.#log.error({ err, job: name, data }, 'job not asked for'));
+    });
   }
 
   /** How many jobs run or could run now. */
