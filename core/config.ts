@@ -14,7 +14,7 @@ export const coreOptions = {
   ),
   feeds: text(
     'FOLDER|URL',
-    'where advisories come from: ECOSYSTEM/all.zip and kev.json below it; nothing means none',
+    'where advisories come from: ECOSYSTEM/all.zip and kev.json below it; nothing means none, and no verdicts',
     '',
   ),
   feedsEvery: duration('how often to look whether the feeds have changed', '1h'),

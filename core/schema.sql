@@ -49,7 +49,7 @@ create table gatehouse.feeds (
   as_of timestamp with time zone,
   records integer not null,
   skipped integer not null,
-  imported_at timestamp with time zone not null,
+  imported_at timestamp with time zone,
   checked_at timestamp with time zone not null,
   problem text,
   constraint feeds_pkey PRIMARY KEY (name)

@@ -43,7 +43,7 @@ const options = {
   dataFolder: text('FOLDER', 'where everything is kept', defaultFolder),
   feeds: text(
     'FOLDER|URL',
-    'where advisories come from: ECOSYSTEM/all.zip and kev.json below it; nothing means none',
+    'where advisories come from: ECOSYSTEM/all.zip and kev.json below it; nothing means none, and no verdicts',
     'https://osv-vulnerabilities.storage.googleapis.com',
   ),
   feedsEvery: duration('how often to look whether the feeds have changed', '1h'),
@@ -227,7 +227,8 @@ async function untilSettled(core: Core, signal: AbortSignal): Promise<void> {
   const { app } = core;
   for (let pending = 1; pending > 0; await delay(LOOK_EVERY_MS, undefined, { signal })) {
     pending = await app.jobs.pending(app.database);
-    for (const { name, records, asOf, problem } of await listFeeds(app)) {
+    for (const { name, records, asOf, importedAt, problem } of await listFeeds(app)) {
+      if (importedAt === null && problem === null) continue;
       const line =
         problem ?? `${records.toLocaleString('en')} records as of ${asOf?.toISOString().slice(0, 10)}`;
       if (!said.has(`${name} ${line}`)) say('feed', `${name}: ${line}`);

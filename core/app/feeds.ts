@@ -17,10 +17,13 @@ import {
 } from '../datastore/advisories.ts';
 import type { Sql } from '../datastore/database.ts';
 import {
+  awaitFeeds,
   type FeedRow,
+  forgetAwaitedFeed,
   listFeeds,
   lockFeed,
   noteFeedCheck,
+  noteFeedProblem,
   replaceKnownExploited,
   upsertFeed,
 } from '../datastore/feeds.ts';
@@ -47,6 +50,10 @@ export async function importFeeds(app: App, location: string, signal: AbortSigna
       .filter(({ fingerprint }) => fingerprint.startsWith(place))
       .map(({ name, fingerprint }) => [name, fingerprint.slice(place.length)]),
   );
+  await awaitFeeds(
+    app.database,
+    feeds.ecosystems.map((feed) => feed.ecosystem),
+  );
   const failures: string[] = [];
   const attempt = async (name: string, run: () => Promise<void>): Promise<void> => {
     signal.throwIfAborted();
@@ -54,7 +61,7 @@ export async function importFeeds(app: App, location: string, signal: AbortSigna
       await run();
     } catch (error) {
       failures.push(name);
-      await noteFeedCheck(app.database, name, explain(error));
+      await noteFeedProblem(app.database, name, explain(error));
       app.log.error({ err: error, feed: name }, 'feed not imported');
     }
   };
@@ -231,12 +238,15 @@ async function noteUnread(
   { known }: ImportFrom,
   state: 'unchanged' | 'absent',
 ): Promise<void> {
-  const isGone = state === 'absent' && known !== undefined;
-  await noteFeedCheck(
-    app.database,
-    name,
-    isGone ? 'the feed is no longer there; the last import stays in force' : undefined,
-  );
+  if (state === 'unchanged') return noteFeedCheck(app.database, name);
+  if (known !== undefined) {
+    const problem = 'the feed is no longer there; the last import stays in force';
+    return noteFeedProblem(app.database, name, problem);
+  }
+  await app.database.transaction(async (sql) => {
+    if (!(await forgetAwaitedFeed(sql, name))) return noteFeedCheck(sql, name);
+    await app.jobs.send(sql, 'rematch-packages', {});
+  });
 }
 
 /** Has the feeds imported now, or once more after an import that runs. */

@@ -3,6 +3,7 @@ import { advisoriesByKey, scoresOfCves } from '../datastore/advisories.ts';
 import type { Sql } from '../datastore/database.ts';
 import { type FindingRecord, packagesWithCves, replaceFindings } from '../datastore/findings.ts';
 import {
+  imagesToJudge,
   imagesWithPackages,
   keysOfPackages,
   type PackageRow,
@@ -14,6 +15,8 @@ import type { App } from './app.ts';
 
 /** Looks up the advisories of all packages whose key is stale, until none is; then the images touched are judged. */
 export async function rematchPackages(app: App, signal: AbortSignal): Promise<void> {
+  // An image may have waited for advisories only, and those that came in may say nothing of its packages.
+  await app.database.transaction(async (sql) => markVerdicts(sql, await imagesToJudge(sql)));
   while (!signal.aborted && (await rematchBatch(app))) {
     // On to the next batch.
   }

@@ -5,7 +5,7 @@ import type { Sql } from '../datastore/database.ts';
 import { listFeeds } from '../datastore/feeds.ts';
 import { findingsOfImages } from '../datastore/findings.ts';
 import { lockImages } from '../datastore/images.ts';
-import { imagesWithUnmatchedPackages } from '../datastore/packages.ts';
+import { imagesToMatch } from '../datastore/packages.ts';
 import { takeVerdicts } from '../datastore/stale.ts';
 import { type VerdictRow, verdictsOf, writeVerdicts } from '../datastore/verdicts.ts';
 import type { App } from './app.ts';
@@ -24,9 +24,9 @@ async function judgeBatch(app: App): Promise<boolean> {
     const stale = await takeVerdicts(sql);
     if (stale.length === 0) return false;
     const images = (await lockImages(sql, stale)).filter((image) => image.state !== 'waiting');
-    // Where a package was never matched, matching it will bring the image here again; until then it has no verdict
-    // that could be mistaken for a clean one.
-    const unmatched = new Set(await imagesWithUnmatchedPackages(sql, stale));
+    // Where a package was never matched, or its advisories never came in, that will bring the image here again; until
+    // then it has no verdict that could be mistaken for a clean one.
+    const unmatched = new Set(await imagesToMatch(sql, stale));
     const judged = images.filter((image) => !unmatched.has(image.digest));
     const digests = judged.map((image) => image.digest);
 

@@ -7,7 +7,8 @@ export interface FeedRow {
   readonly asOf: Date | null;
   readonly records: number;
   readonly skipped: number;
-  readonly importedAt: Date;
+  /** Null, like `asOf`, if it could never be read so far. */
+  readonly importedAt: Date | null;
   readonly checkedAt: Date;
   readonly problem: string | null;
 }
@@ -38,12 +39,37 @@ export async function upsertFeed(
   );
 }
 
-/** Notes that a feed was looked at and had nothing new, or what was wrong with it. */
-export async function noteFeedCheck(sql: Sql, name: string, problem: string | undefined): Promise<void> {
-  await sql.query(`update gatehouse.feeds set checked_at = now(), problem = $2 where name = $1`, [
-    name,
-    problem ?? null,
-  ]);
+/** Notes that there may be such feeds: images with packages of theirs have no verdict until they were read. */
+export async function awaitFeeds(sql: Sql, names: readonly string[]): Promise<void> {
+  await sql.query(
+    `insert into gatehouse.feeds (name, fingerprint, records, skipped, checked_at)
+     select name, '', 0, 0, now() from unnest($1::text[]) as name order by 1 on conflict do nothing`,
+    [names],
+  );
+}
+
+/** Notes that there is no such feed to wait for; says whether it was waited for. */
+export async function forgetAwaitedFeed(sql: Sql, name: string): Promise<boolean> {
+  const rows = await sql.query(
+    `delete from gatehouse.feeds where name = $1 and imported_at is null returning name`,
+    [name],
+  );
+  return rows.length > 0;
+}
+
+/** Notes that a feed was looked at and had nothing new. */
+export async function noteFeedCheck(sql: Sql, name: string): Promise<void> {
+  await sql.query(`update gatehouse.feeds set checked_at = now(), problem = null where name = $1`, [name]);
+}
+
+/** Notes why a feed could not be read, be it for the first time. */
+export async function noteFeedProblem(sql: Sql, name: string, problem: string): Promise<void> {
+  await sql.query(
+    `insert into gatehouse.feeds (name, fingerprint, records, skipped, checked_at, problem)
+     values ($1, '', 0, 0, now(), $2)
+     on conflict (name) do update set checked_at = now(), problem = excluded.problem`,
+    [name, problem],
+  );
 }
 
 /** Makes these the known exploited CVEs; gives those that were added or taken away. */

@@ -100,14 +100,35 @@ export async function setMatched(sql: Sql, packageIds: readonly number[]): Promi
   return rows.map((row) => row.id);
 }
 
-/** Of the images, those with a package that no advisories were looked up for yet. */
-export async function imagesWithUnmatchedPackages(sql: Sql, images: readonly string[]): Promise<string[]> {
-  const rows = await sql.query<{ image: string }>(
-    `select distinct held.image from gatehouse.image_packages held join gatehouse.packages on id = held.package_id
-     where held.image = any($1) and key_ecosystem is not null and not matched`,
+/**
+ * Holds for an image with a package that no advisories were looked up for yet, or whose feed could never be read so far;
+ * for any image while there are no advisories at all.
+ */
+const lacksAdvisories = `(
+  not exists (select from gatehouse.advisories)
+  or exists (
+    select from gatehouse.image_packages held join gatehouse.packages on id = held.package_id
+    where held.image = image.digest and key_ecosystem is not null
+      and (not matched or exists (
+        select from gatehouse.feeds where imported_at is null and name = split_part(key_ecosystem, ':', 1)))))`;
+
+/** Of the images, those whose packages cannot be said to have been matched. */
+export async function imagesToMatch(sql: Sql, images: readonly string[]): Promise<string[]> {
+  const rows = await sql.query<{ digest: string }>(
+    `select digest from unnest($1::text[]) as image (digest) where ${lacksAdvisories}`,
     [images],
   );
-  return rows.map((row) => row.image);
+  return rows.map((row) => row.digest);
+}
+
+/** The images that have no verdict, though their content was read and all their packages were matched. */
+export async function imagesToJudge(sql: Sql): Promise<string[]> {
+  const rows = await sql.query<{ digest: string }>(
+    `select digest from gatehouse.images image
+     where state <> 'waiting' and not exists (select from gatehouse.verdicts where verdicts.image = image.digest)
+       and not ${lacksAdvisories}`,
+  );
+  return rows.map((row) => row.digest);
 }
 
 /** The keys of packages. */

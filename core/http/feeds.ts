@@ -8,7 +8,9 @@ const Feed = Type.Object({
   asOf: Type.Union([Type.String({ format: 'date-time' }), Type.Null()]),
   records: Type.Integer(),
   skipped: Type.Integer({ description: 'Records that could not be read' }),
-  importedAt: Type.String({ format: 'date-time' }),
+  importedAt: Type.Union([Type.String({ format: 'date-time' }), Type.Null()], {
+    description: 'Null if it could never be read so far',
+  }),
   checkedAt: Type.String({ format: 'date-time' }),
   problem: Type.Union([Type.String(), Type.Null()], { description: 'Why the last check brought nothing' }),
 });
@@ -56,7 +58,7 @@ function toFeed({
     asOf: asOf?.toISOString() ?? null,
     records,
     skipped,
-    importedAt: importedAt.toISOString(),
+    importedAt: importedAt?.toISOString() ?? null,
     checkedAt: checkedAt.toISOString(),
     problem,
   };

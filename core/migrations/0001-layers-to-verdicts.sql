@@ -114,7 +114,8 @@ create table gatehouse.feeds (
   as_of timestamptz,
   records integer not null,
   skipped integer not null,
-  imported_at timestamptz not null,
+  -- Null if it could never be read so far.
+  imported_at timestamptz,
   checked_at timestamptz not null,
   -- Why the last check brought nothing; what was imported before stays in force.
   problem text

@@ -1,4 +1,4 @@
-import { truncate } from 'node:fs/promises';
+import { rm, truncate } from 'node:fs/promises';
 import { request } from 'node:http';
 import { CATALOGER_VERSION } from '@gatehouse/sbom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -20,7 +20,7 @@ import { type RunningCore, startRunningCore, Watcher } from './running-core.ts';
 interface Feed {
   readonly name: string;
   readonly records: number;
-  readonly importedAt: string;
+  readonly importedAt: string | null;
   readonly problem: string | null;
 }
 
@@ -47,8 +47,8 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     running = await startRunningCore({ feeds: feeds.path, postgres });
     await eventually(
       async () => {
-        const names = (await listFeeds()).map((feed) => feed.name);
-        expect(names).toEqual(['Debian', 'Go', 'PyPI', 'kev', 'npm']);
+        const imported = (await listFeeds()).filter((feed) => feed.importedAt !== null);
+        expect(imported.map((feed) => feed.name)).toEqual(['Debian', 'Go', 'PyPI', 'kev', 'npm']);
       },
       { what: 'the feeds to be imported' },
     );
@@ -354,5 +354,47 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect((await listFeeds()).find(({ name }) => name === 'npm')?.records).toBe(before);
     await feeds.remove('npm', 'TEST-1');
     await refresh('npm');
+  });
+});
+
+describe('a core whose advisories are not all there yet', () => {
+  let running: RunningCore;
+  let feeds: FeedsFolder;
+
+  beforeAll(async () => {
+    feeds = await makeFeedsFolder();
+    await truncate(`${feeds.path}/npm/all.zip`, 100);
+    await rm(`${feeds.path}/PyPI`, { recursive: true });
+    running = await startRunningCore({ feeds: feeds.path });
+  });
+
+  afterAll(async () => {
+    await running?.[Symbol.asyncDispose]();
+    await feeds?.[Symbol.asyncDispose]();
+  });
+
+  it('judges no image that they could be about, and says what is missing', async () => {
+    await using watcher = new Watcher().follow(running.webhook);
+    const waiting = imageOf(await layerOf({ ...debian(), ...npmPackage('minimist', '1.2.0') }));
+    const other = imageOf(await layerOf(debian('apt 2.6.1')));
+    await bring(running.agents.n1, waiting);
+    await bring(running.agents.n1, other);
+    await watcher.until(other.digest, ({ state }) => state === 'ready');
+    await eventually(
+      async () => {
+        const listed = (await (await fetch(`${running.api}/feeds`)).json()) as { feeds: Feed[] };
+        const [npm] = listed.feeds.filter(({ name }) => name === 'npm');
+        expect(npm).toMatchObject({ importedAt: null, problem: expect.stringContaining('npm/all.zip') });
+        expect(listed.feeds.map(({ name }) => name)).not.toContain('PyPI');
+      },
+      { what: 'the broken feed to be listed' },
+    );
+    const image = await (await fetch(`${running.api}/image?name=${waiting.digest}`)).json();
+    expect(image).toMatchObject({ state: 'ready', verdict: null });
+    expect(watcher.verdictOf(waiting.digest)).toBeUndefined();
+
+    await feeds.remove('npm', 'TEST-1');
+    await fetch(`${running.api}/feeds/refresh`, { method: 'POST' });
+    await watcher.until(waiting.digest, ({ fixable }) => fixable.critical === 1);
   });
 });

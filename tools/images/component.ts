@@ -6,7 +6,7 @@ import { run } from './run.ts';
 
 /** Besides code, what is read while it runs. */
 const NEEDED = ['**/*.ts', '**/*.sql', '*.tar.gz', 'package.json'];
-const NOT_NEEDED = ['**/node_modules/**', '**/*.test.ts'];
+const NOT_NEEDED = ['**/node_modules/**', '**/testing/**', '**/*.test.ts'];
 
 const INSTALLING = ['--ignore-scripts', '--no-audit', '--no-fund'];
 
