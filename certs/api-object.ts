@@ -1,20 +1,11 @@
 import type { KubernetesObject, Watch } from '@kubernetes/client-node';
 import { apiError, statusOf } from './api-error.ts';
-import { watchObject } from './watch-object.ts';
+import { type ObjectEvent, watchObject } from './watch-object.ts';
 
 /** Where an object of a namespace is. */
 export interface ObjectName {
   readonly namespace: string;
   readonly name: string;
-}
-
-/**
- * What happened to a watched object; `bookmark` only brings a newer version to resume from.
- * The object comes as the API server wrote it: dates are texts.
- */
-export interface ObjectEvent<T> {
-  readonly kind: 'present' | 'gone' | 'bookmark';
-  readonly object: T;
 }
 
 /** One object of the API server, known by its name. All calls throw CertsError `api_…`. */

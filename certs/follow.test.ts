@@ -1,8 +1,9 @@
 import { noLog } from '@gatehouse/lib/log.ts';
 import type { KubernetesObject } from '@kubernetes/client-node';
 import { describe, expect, it } from 'vitest';
-import type { ApiObject, ObjectEvent } from './api-object.ts';
+import type { ApiObject } from './api-object.ts';
 import { follow } from './follow.ts';
+import type { ObjectEvent } from './watch-object.ts';
 
 type Watch = (
   version: string | undefined,

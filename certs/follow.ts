@@ -2,7 +2,8 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { type Backoff, backoffDelay } from '@gatehouse/lib/retry.ts';
 import type { KubernetesObject } from '@kubernetes/client-node';
-import type { ApiObject, ObjectEvent } from './api-object.ts';
+import type { ApiObject } from './api-object.ts';
+import type { ObjectEvent } from './watch-object.ts';
 
 /** Where watches fail for good, reading goes on at this pace: half a minute is far within the settling time. */
 const BACKOFF: Backoff = { first: 1_000, most: 30_000 };

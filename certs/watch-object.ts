@@ -1,8 +1,16 @@
 import type { KubernetesObject, Watch } from '@kubernetes/client-node';
-import type { ObjectEvent } from './api-object.ts';
 
 /** The client breaks a watch that is silent for 30 s; ended by the server before that, it resumes without a loss. */
 const WATCH_SECONDS = 25;
+
+/**
+ * What happened to a watched object; `bookmark` only brings a newer version to resume from.
+ * The object comes as the API server wrote it: dates are texts.
+ */
+export interface ObjectEvent<T> {
+  readonly kind: 'present' | 'gone' | 'bookmark';
+  readonly object: T;
+}
 
 const kinds: Readonly<Record<string, ObjectEvent<unknown>['kind']>> = {
   ADDED: 'present',
