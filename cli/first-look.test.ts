@@ -50,6 +50,13 @@ describe('the first look at images', () => {
     ]);
   });
 
+  it('says of an image that is known but not judged what it waits for', () => {
+    const table = imageTable([{ ...imageOf('app:1'), state: 'ready' }], url);
+    expect(rowsOf(table)[1]).toEqual(['app:1', 'not judged']);
+    expect(table).toContain('--feeds');
+    expect(imageTable([imageOf('app:1', {}), imageOf('app:2')], url)).not.toContain('--feeds');
+  });
+
   it('begins with what the default policy minds most, whatever the numbers', () => {
     const count = fc.nat(500);
     const found = fc.record({

@@ -16,7 +16,11 @@ export function imageTable(images: readonly ImageSummary[], url: string): string
   const sorted = images.toSorted(worstFirst);
   for (const image of sorted.slice(0, MAX_ROWS)) table.push(rowOf(image));
   const rest = sorted.length - MAX_ROWS;
-  return `\n${table}\n${rest > 0 ? `and ${rest} more: ${url}\n` : ''}`;
+  const notes = [
+    ...(rest > 0 ? [`and ${rest} more: ${url}`] : []),
+    ...(images.some(isUnjudged) ? [UNJUDGED_NOTE] : []),
+  ];
+  return `\n${table}\n${notes.map((note) => `${note}\n`).join('')}`;
 }
 
 /** A table that can be pasted anywhere. */
@@ -49,7 +53,15 @@ function rowOf(image: ImageSummary): string[] {
         verdict.knownExploited,
       ].map(String)
     : ['', '', '', '', ''];
-  return [nameOf(image), image.state, ...figures];
+  return [nameOf(image), isUnjudged(image) ? 'not judged' : image.state, ...figures];
+}
+
+const UNJUDGED_NOTE = `
+What is not judged waits for advisories on its packages. Where the public ones cannot be reached, name a folder of them:
+--feeds FOLDER.`;
+
+function isUnjudged({ state, verdict }: ImageSummary): boolean {
+  return state !== 'waiting' && verdict === null;
 }
 
 /** What the default policy minds most stands first; what has no verdict last. */

@@ -42,7 +42,7 @@ describe('a log', () => {
     ]);
   });
 
-  it('says of an error its code, its hint and what caused it', () => {
+  it('says of an error that has a code that, its hint and what caused it', () => {
     const { log, lines } = logInMemory('info');
     const cause = new Error('no such file');
     log.error({ err: new TestError('lost', 'cannot read', { cause, hint: 'Give another.' }) }, 'failed');
@@ -53,10 +53,16 @@ describe('a log', () => {
           code: 'lost',
           hint: 'Give another.',
           message: expect.stringContaining('no such file'),
-          stack: expect.stringContaining('log.test.ts'),
         }),
       }),
     ]);
+    expect(lines()[0]?.err).not.toHaveProperty('stack');
+  });
+
+  it('says of any other error where it was thrown', () => {
+    const { log, lines } = logInMemory('info');
+    log.error({ err: new Error('odd') }, 'failed');
+    expect(lines()[0]?.err).toMatchObject({ message: 'odd', stack: expect.stringContaining('log.test.ts') });
   });
 
   it.each(logLevels)('of level %s holds that level and what is graver, and nothing else', (level) => {

@@ -1,4 +1,5 @@
-import { type DestinationStream, type Logger, pino, stdTimeFunctions } from 'pino';
+import { type DestinationStream, type Logger, pino, stdSerializers, stdTimeFunctions } from 'pino';
+import { CodedError, toError } from './errors.ts';
 
 export type Log = Logger;
 
@@ -23,9 +24,18 @@ export function createLog(component: string, level: LogLevel, destination?: Dest
       base: { component },
       timestamp: stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
+      serializers: { err: describeError },
     },
     destination ?? pino.destination({ fd: 2, sync: false, maxLength: MAX_WAITING_BYTES }),
   );
+}
+
+/** Errors with a code were foreseen: what they say is enough, and where they were thrown would drown it. */
+function describeError(thrown: unknown): object {
+  const described = stdSerializers.err(toError(thrown));
+  if (!(thrown instanceof CodedError)) return described;
+  const { stack: _stack, name: _name, ...said } = described;
+  return said;
 }
 
 /** For code under test and for callers that have no log. */

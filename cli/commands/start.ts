@@ -19,7 +19,7 @@ import {
 } from '@gatehouse/core/main.ts';
 import { CoreClient, renewedFile } from '@gatehouse/core-client';
 import { CodedError } from '@gatehouse/lib/errors.ts';
-import { createLog, type Log, logLevels } from '@gatehouse/lib/log.ts';
+import { type Log, logLevels } from '@gatehouse/lib/log.ts';
 import {
   address,
   describeOptions,
@@ -34,6 +34,8 @@ import { defaultBundle, modes, unknownChoices } from '@gatehouse/policies';
 import { noNamespaces, startWebhook } from '@gatehouse/webhook/main.ts';
 import { startEmbeddedPostgres } from '../embedded-postgres.ts';
 import { imageTable, tryOut } from '../first-look.ts';
+import { createPlainLog } from '../plain-log.ts';
+import { say } from '../say.ts';
 
 /** As root the home folder is often not meant for data. */
 const defaultFolder =
@@ -55,7 +57,7 @@ const options = {
   dockerSocket: text('PATH', "Docker's socket", '/var/run/docker.sock'),
   mode: oneOf(modes, 'what happens to what the policy denies', 'enforce'),
   unknown: oneOf(unknownChoices, 'what happens to images without a verdict', 'allow'),
-  logLevel: oneOf(logLevels, 'how much to log', 'warn'),
+  logLevel: oneOf(logLevels, 'how much to log', 'error'),
 };
 type Config = OptionValues<typeof options>;
 
@@ -80,7 +82,7 @@ export async function start(argv: readonly string[]): Promise<void> {
     return;
   }
   const { values: config, positionals: images } = readOptions(options, argv);
-  const log = createLog('gatehouse', config.logLevel);
+  const log = createPlainLog(config.logLevel);
   await runUntilSignal(async (signal) => {
     await using stack = new AsyncDisposableStack();
     const machine = await startMachine(config, log, signal, stack);
@@ -235,11 +237,6 @@ async function untilSettled(core: Core, signal: AbortSignal): Promise<void> {
       said.add(`${name} ${line}`);
     }
   }
-}
-
-/** One line of progress, for people. */
-function say(what: string, text: string): void {
-  process.stderr.write(`  ${what.padEnd(10)} ${text}\n`);
 }
 
 function seconds(since: number): string {

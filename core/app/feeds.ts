@@ -62,7 +62,7 @@ export async function importFeeds(app: App, location: string, signal: AbortSigna
     } catch (error) {
       failures.push(name);
       await noteFeedProblem(app.database, name, explain(error));
-      app.log.error({ err: error, feed: name }, 'feed not imported');
+      app.log.warn({ err: error, feed: name }, 'feed not imported');
     }
   };
   for (const feed of feeds.ecosystems) {

@@ -1,3 +1,4 @@
+import { CodedError } from '@gatehouse/lib/errors.ts';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { type Job, PgBoss, type QueuePolicy } from 'pg-boss';
 import type { DatabaseLogin, Sql } from '../datastore/database.ts';
@@ -125,7 +126,9 @@ export class Jobs implements AsyncDisposable {
           try {
             await handle(job.data, job.signal);
           } catch (err) {
-            this.#log.error({ err, job: name, ...job.data, attempt: job.retryCount + 1 }, 'job failed');
+            const failure = { err, job: name, ...job.data, attempt: job.retryCount + 1 };
+            if (err instanceof CodedError) this.#log.warn(failure, 'job failed');
+            else this.#log.error(failure, 'job failed');
             throw err;
           }
         },
