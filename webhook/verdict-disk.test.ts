@@ -107,6 +107,24 @@ describe('verdicts on disk', () => {
     expect(await readdir(folder)).toEqual(['verdicts.journal']);
   });
 
+  it('are written anew once a slow disk is back, and what waits for it is bounded', async () => {
+    const disk = await VerdictDisk.open(folder, noLog);
+    const large = JSON.stringify({ state: 'ready', note: 'x'.repeat(1024 * 1024) });
+    // Nothing is written before this turn of the event loop ends.
+    for (let n = 1; n <= 80; n++) disk.append([change(n, large)], at(n), [], 1_000_000);
+    await disk.flush();
+    const before = await read();
+    expect(before.changes.length).toBeGreaterThanOrEqual(64);
+    expect(before.changes.length).toBeLessThan(70);
+    expect(before).toMatchObject({ position: at(before.changes.length), torn: false });
+
+    const alive = [{ digest: 'sha256:81', aliases: ['app:81'], verdict: large }];
+    disk.append([change(81, large)], at(81), alive, 1_000_000);
+    disk.append([change(82)], at(82), [], 1_000_000);
+    await disk.flush();
+    expect(await read()).toEqual({ changes: [change(81, large), change(82)], position: at(82), torn: false });
+  });
+
   it('are for their owner only', async () => {
     const below = join(folder, 'a', 'b');
     await VerdictDisk.open(below, noLog);

@@ -8,6 +8,8 @@ import { WebhookError } from './errors.ts';
 
 /** The journal is written anew once it holds this many lines more than twice what is alive. */
 const COMPACTION_SLACK_LINES = 10_000;
+/** What may wait for a slow disk; beyond this, changes are left out until the journal is written anew. */
+const MAX_WAITING_CHARACTERS = 64 * 1024 * 1024;
 /** How many images a rewritten journal takes into memory as text at a time. */
 const LINES_PER_WRITE = 1_000;
 /** A line of 128 names and 20 findings has some 200 KB; what is longer is not of our writing. */
@@ -28,6 +30,9 @@ export class VerdictDisk {
   readonly #log: Log;
   #lines = 0;
   #writing: Promise<void> = Promise.resolve();
+  #waitingCharacters = 0;
+  /** Changes were left out. */
+  #behind = false;
   #failed = false;
 
   private constructor(path: string, log: Log) {
@@ -91,12 +96,14 @@ export class VerdictDisk {
     alive: number,
   ): void {
     this.#lines += changes.length + 1;
-    if (this.#lines > 2 * alive + COMPACTION_SLACK_LINES) {
+    this.#behind ||= this.#waitingCharacters > MAX_WAITING_CHARACTERS;
+    if (this.#behind && this.#waitingCharacters > 0) return;
+    if (this.#behind || this.#lines > 2 * alive + COMPACTION_SLACK_LINES) {
       this.rewrite(images, position);
       return;
     }
     const lines = changes.map(formatChange).join('') + formatLine({ position });
-    this.#enqueue(() => appendFile(this.#path, lines));
+    this.#enqueue(lines.length, () => appendFile(this.#path, lines));
   }
 
   /** Replaces the journal by what is alive now. */
@@ -105,7 +112,9 @@ export class VerdictDisk {
       formatChange({ image: digest, aliases, verdict }),
     );
     this.#lines = lines.length + 1;
-    this.#enqueue(async () => {
+    this.#behind = false;
+    // Not counted as waiting: it is bounded by what is alive, and what comes meanwhile is to be added to it.
+    this.#enqueue(0, async () => {
       const temporary = `${this.#path}.new`;
       const file = await open(temporary, 'w', 0o600);
       try {
@@ -126,14 +135,18 @@ export class VerdictDisk {
     await this.#writing;
   }
 
-  #enqueue(write: () => Promise<void>): void {
+  #enqueue(characters: number, write: () => Promise<void>): void {
     if (this.#failed) return;
+    this.#waitingCharacters += characters;
     // After a write that failed none may follow: its position would stand for changes that are not there.
     const next = this.#writing.then(() => (this.#failed ? undefined : write()));
     this.#writing = next.catch((cause: unknown) => {
       this.#failed = true;
       const err = new WebhookError('cache_unusable', `cannot write ${this.#path}`, { cause });
       this.#log.error({ err }, 'verdicts are no longer kept on disk');
+    });
+    this.#writing = this.#writing.then(() => {
+      this.#waitingCharacters -= characters;
     });
   }
 }
