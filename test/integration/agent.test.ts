@@ -4,6 +4,7 @@ import path from 'node:path';
 import { connectRuntimes, createAgentMetrics, startAgent } from '@gatehouse/agent/main.ts';
 import { noLog } from '@gatehouse/lib/log.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type FeedsFolder, makeFeedsFolder } from '../fixtures/feeds.ts';
 import { busyboxImage } from '../harness/base-images.ts';
 import { exists } from '../harness/cache.ts';
 import { type Cluster, startCluster } from '../harness/cluster.ts';
@@ -38,6 +39,7 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
 ])('an agent at containerd $containerd', ({ containerd, relist, how }) => {
   let folder: string;
   let cluster: Cluster;
+  let feeds: FeedsFolder;
   let running: RunningCore;
   let image: Image;
   let next = 0;
@@ -45,12 +47,14 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-agent-'));
     cluster = await startCluster({ containerd, discardUnpackedLayers: containerd === '2.4' });
-    running = await startRunningCore({});
+    feeds = await makeFeedsFolder();
+    running = await startRunningCore({ feeds: feeds.path });
     image = await imageWith({ ...OS_RELEASE, ...npmPackage('minimist', '1.2.0') });
   });
 
   afterAll(async () => {
     await running?.[Symbol.asyncDispose]();
+    await feeds?.[Symbol.asyncDispose]();
     await cluster?.[Symbol.asyncDispose]();
     await rm(folder, { recursive: true, force: true });
   });
