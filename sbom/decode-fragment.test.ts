@@ -48,7 +48,7 @@ describe('a fragment', () => {
   });
 
   it.each([
-    ['of another format', 'format', 2],
+    ['of another format', 'format', 1],
     ['by nobody', 'cataloger', undefined],
     ['with an opacity of its own', 'opacity', 'perhaps'],
     ['without files', 'files', { length: 3 }],

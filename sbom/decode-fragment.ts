@@ -98,6 +98,7 @@ function parseEvidence(value: JsonValue): Evidence {
     path: parsePath(value.get('path')),
     cataloger: value.get('cataloger').text((text) => CATALOGER_NAME.test(text), 'the name of a cataloger'),
     packages: parseSorted(value.get('packages'), parsePackage, packageKey),
+    owned: value.get('owned').optional((item) => item.oneOf([true])),
     os: value.get('os').optional(parseOs),
     problem: value.get('problem').optional(parseEvidenceProblem),
   };
@@ -114,6 +115,7 @@ function parsePackage(value: JsonValue): Package {
     version: parsePackageText(value.get('version')),
     arch: value.get('arch').optional(parsePackageText),
     source: value.get('source').optional(parseSource),
+    module: value.get('module').optional(parsePackageText),
     unreleased: value.get('unreleased').optional((item) => item.oneOf([true])),
   };
 }

@@ -5,7 +5,7 @@ import type { Evidence, Fragment } from './fragment.ts';
 import type { Package } from './package.ts';
 
 /** Raised when the form changes; a reader refuses forms that it does not know. */
-export const FRAGMENT_FORMAT = 1;
+export const FRAGMENT_FORMAT = 2;
 /** A layer of 131,066 files has 9 MB; the limits of a layer allow for 50 MB of paths and as much of packages. */
 export const MAX_FRAGMENT_JSON_BYTES = 128 * 1024 * 1024;
 
@@ -38,23 +38,25 @@ function toJson(fragment: Fragment): object {
   };
 }
 
-function evidenceToJson({ path, cataloger, packages, os, problem }: Evidence): object {
+function evidenceToJson({ path, cataloger, packages, owned, os, problem }: Evidence): object {
   return {
     path,
     cataloger,
     packages: packages.map(packageToJson),
+    owned,
     os: os && { id: os.id, versionId: os.versionId, prettyName: os.prettyName },
     problem: problem && { code: problem.code, message: problem.message },
   };
 }
 
-function packageToJson({ type, name, version, arch, source, unreleased }: Package): object {
+function packageToJson({ type, name, version, arch, source, module, unreleased }: Package): object {
   return {
     type,
     name,
     version,
     arch,
     source: source && { name: source.name, version: source.version },
+    module,
     unreleased,
   };
 }

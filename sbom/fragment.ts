@@ -48,6 +48,8 @@ export interface Evidence {
   readonly path: string;
   readonly cataloger: string;
   readonly packages: readonly Package[];
+  /** A package manager of the system put this file there, so that its advisories speak of it, too. */
+  readonly owned?: true | undefined;
   readonly os?: OsRelease | undefined;
   readonly problem?: EvidenceProblem | undefined;
 }

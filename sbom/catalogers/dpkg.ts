@@ -1,5 +1,5 @@
 import type { Package } from '../package.ts';
-import { type Cataloger, type Findings, textOf } from './cataloger.ts';
+import { type Cataloger, type Findings, MAX_TEXT_BYTES, textOf } from './cataloger.ts';
 import { parseStanzas } from './stanzas.ts';
 
 const DATABASE = 'var/lib/dpkg/status';
@@ -13,6 +13,7 @@ const absentStates = new Set(['not-installed', 'config-files']);
 export const dpkg: Cataloger = {
   name: 'dpkg',
   version: 1,
+  maxBytes: MAX_TEXT_BYTES,
   matches: (path) => path === DATABASE || (path.startsWith(DATABASE_PARTS) && !path.endsWith('.md5sums')),
   catalog(file): Findings {
     const packages: Package[] = [];

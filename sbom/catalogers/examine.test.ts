@@ -8,7 +8,7 @@ import { goBinary } from './go-binary.ts';
 import { npm } from './npm.ts';
 
 function giving(findings: Findings): Cataloger {
-  return { name: 'sample', version: 1, matches: () => true, catalog: () => findings };
+  return { name: 'sample', version: 1, maxBytes: 1024, matches: () => true, catalog: () => findings };
 }
 
 describe('examining a file', () => {
@@ -60,7 +60,7 @@ describe('examining a file', () => {
   });
 
   it('asks for all of a text, and of other files only for what their cataloger names', () => {
-    expect(partsOf(npm, Buffer.alloc(0), 500)).toEqual([{ start: 0, length: 500 }]);
-    expect(partsOf(goBinary, Buffer.from('#!/bin/sh'), 500)).toBeUndefined();
+    expect(partsOf(npm, Buffer.alloc(0), { size: 500, hint: '' })).toEqual([{ start: 0, length: 500 }]);
+    expect(partsOf(goBinary, Buffer.from('#!/bin/sh'), { size: 500, hint: '' })).toBeUndefined();
   });
 });

@@ -3,10 +3,6 @@ import { isSound, packageKey } from '../package.ts';
 import { type Cataloger, EvidenceFault, type Findings } from './cataloger.ts';
 import { type FilePart, type FileParts, OutsideParts } from './file-parts.ts';
 
-/** Debian's package database takes 1.3 KB a package, so that this is enough for 25,000. */
-const MAX_TEXT_BYTES = 32 * 1024 * 1024;
-/** As large as kube-apiserver, scheduler and kubelet in one. Whole programs are needed in odd cases only. */
-const MAX_PROGRAM_BYTES = 128 * 1024 * 1024;
 /** All of Debian has 64,000 binary packages. */
 const MAX_PACKAGES = 100_000;
 
@@ -16,10 +12,14 @@ const UNSOUND = { code: 'evidence_invalid', message: 'a text is empty, endless o
  * What of a file its cataloger reads, told from the head alone so that it can be kept while a stream passes by;
  * undefined if the file is no evidence.
  */
-export function partsOf(cataloger: Cataloger, head: Buffer, size: number): readonly FilePart[] | undefined {
+export function partsOf(
+  cataloger: Cataloger,
+  head: Buffer,
+  { size, hint }: { readonly size: number; readonly hint: string },
+): readonly FilePart[] | undefined {
   if (!cataloger.parts) return wholeOf(cataloger, size);
   try {
-    return cataloger.parts(head, size);
+    return cataloger.parts(head, size, hint);
   } catch {
     // The head alone does not tell; `examine` finds the head alone too, and asks for the whole file.
     return [];
@@ -28,11 +28,7 @@ export function partsOf(cataloger: Cataloger, head: Buffer, size: number): reado
 
 /** The whole file, or nothing of it if it is too large. */
 export function wholeOf(cataloger: Cataloger, size: number): readonly FilePart[] {
-  return isTooLarge(cataloger, size) ? [] : [{ start: 0, length: size }];
-}
-
-function isTooLarge(cataloger: Cataloger, size: number): boolean {
-  return size > (cataloger.parts ? MAX_PROGRAM_BYTES : MAX_TEXT_BYTES);
+  return size > cataloger.maxBytes ? [] : [{ start: 0, length: size }];
 }
 
 /**
@@ -47,7 +43,7 @@ export function examine(cataloger: Cataloger, file: FileParts): Findings | 'need
   } catch (error) {
     if (error instanceof EvidenceFault) return fault('evidence_invalid', error.message);
     if (!(error instanceof OutsideParts)) return fault('evidence_invalid', 'the file cannot be parsed');
-    if (!isTooLarge(cataloger, file.size)) return 'needs-whole';
+    if (file.size <= cataloger.maxBytes) return 'needs-whole';
     return fault('evidence_too_large', `the file has ${file.size} bytes`);
   }
 }
@@ -57,13 +53,14 @@ function fault(code: NonNullable<Findings['problem']>['code'], message: string):
 }
 
 /** Findings without what no package can be, each package once, and in an order of their own. */
-function settle({ packages, os, problem }: Findings): Findings {
+function settle({ packages, owns, os, problem }: Findings): Findings {
   const sound = new Map(packages.filter(isSound).map((each) => [packageKey(each), each]));
   if (sound.size > MAX_PACKAGES) return fault('evidence_too_large', `the file names ${sound.size} packages`);
   const hasSoundOs = os === undefined || isSoundOs(os);
   const isSoundAll = hasSoundOs && packages.every(isSound);
   return {
     packages: [...sound].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, each]) => each),
+    owns,
     os: hasSoundOs ? os : undefined,
     problem: problem ?? (isSoundAll ? undefined : UNSOUND),
   };

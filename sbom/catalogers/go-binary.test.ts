@@ -29,7 +29,7 @@ function kept(program: Buffer, parts: readonly FilePart[] | undefined): FilePart
 }
 
 function catalog(program: Buffer): ReturnType<typeof examine> {
-  const parts = partsOf(goBinary, program.subarray(0, 4096), program.length);
+  const parts = partsOf(goBinary, program.subarray(0, 4096), { size: program.length, hint: '' });
   return parts && examine(goBinary, kept(program, parts));
 }
 
@@ -155,7 +155,7 @@ describe('the Go cataloger', () => {
       fc.property(fc.oneof(damage, near), (changes) => {
         const damaged = Buffer.from(program);
         for (const { at, to } of changes) damaged[at] = to;
-        const parts = partsOf(goBinary, damaged.subarray(0, 4096), damaged.length);
+        const parts = partsOf(goBinary, damaged.subarray(0, 4096), { size: damaged.length, hint: '' });
         if (parts) examine(goBinary, kept(damaged, parts));
         examine(goBinary, fileOf(damaged));
       }),

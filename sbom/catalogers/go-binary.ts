@@ -1,4 +1,4 @@
-import { type Cataloger, EvidenceFault, type Findings, HEAD_BYTES } from './cataloger.ts';
+import { type Cataloger, EvidenceFault, type Findings, HEAD_BYTES, MAX_PROGRAM_BYTES } from './cataloger.ts';
 import { isElf, readSegments } from './elf.ts';
 import { FileParts } from './file-parts.ts';
 import { findBuildInfo, searchedParts } from './go-build-info.ts';
@@ -11,6 +11,7 @@ const UPX_MAGIC = 'UPX!';
 export const goBinary: Cataloger = {
   name: 'go-binary',
   version: 1,
+  maxBytes: MAX_PROGRAM_BYTES,
   matches: (_path, { size, mode }) => (mode & 0o111) !== 0 && size > 0,
   parts(head, size) {
     return isElf(head)

@@ -1,4 +1,4 @@
-import { type Cataloger, EvidenceFault, type Findings, textOf } from './cataloger.ts';
+import { type Cataloger, EvidenceFault, type Findings, MAX_TEXT_BYTES, textOf } from './cataloger.ts';
 
 const NODE_MODULES = 'node_modules/';
 const MANIFEST = '/package.json';
@@ -9,6 +9,7 @@ const FIXTURES = /(^|\/)(tests?|__tests__|fixtures?|__fixtures__|testdata)\//;
 export const npm: Cataloger = {
   name: 'npm',
   version: 1,
+  maxBytes: MAX_TEXT_BYTES,
   matches: (path) => path.endsWith(MANIFEST) && path.includes(NODE_MODULES) && isPackageFolder(path),
   catalog(file): Findings {
     const { name, version } = parseManifest(textOf(file));

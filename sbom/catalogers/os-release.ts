@@ -1,5 +1,5 @@
 import type { OsRelease } from '../os-release.ts';
-import { type Cataloger, type Findings, textOf } from './cataloger.ts';
+import { type Cataloger, type Findings, MAX_TEXT_BYTES, textOf } from './cataloger.ts';
 
 /**
  * os-release(5) in both its places, and the variants that some distributions link to from there, such as
@@ -11,6 +11,7 @@ const OS_RELEASE = /^(etc|usr\/lib)\/([^/]+\/)?os-release[^/]*$/;
 export const osRelease: Cataloger = {
   name: 'os-release',
   version: 1,
+  maxBytes: MAX_TEXT_BYTES,
   matches: (path) => OS_RELEASE.test(path),
   catalog: (file): Findings => ({ packages: [], os: parseOsRelease(textOf(file)) }),
 };

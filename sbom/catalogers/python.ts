@@ -1,4 +1,4 @@
-import { type Cataloger, type Findings, textOf } from './cataloger.ts';
+import { type Cataloger, type Findings, MAX_TEXT_BYTES, textOf } from './cataloger.ts';
 import { parseStanzas } from './stanzas.ts';
 
 /** Where installers leave the metadata of a distribution: wheels, setuptools, distutils, and unpacked eggs. */
@@ -9,6 +9,7 @@ const METADATA =
 export const python: Cataloger = {
   name: 'python',
   version: 1,
+  maxBytes: MAX_TEXT_BYTES,
   matches: (path) => METADATA.test(path),
   catalog(file): Findings {
     const fields = parseStanzas(textOf(file)).next().value;

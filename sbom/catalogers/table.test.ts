@@ -11,6 +11,7 @@ const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
     'Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nSource: s (2)\n',
     'Package: a\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: b\n',
   ],
+  'dpkg-files': ['/.\n/usr\n/usr/bin/x\n'],
   'os-release': ['ID="debian"\nVERSION_ID=12\nPRETTY_NAME=\'Debian 12\'\n', ''],
   npm: ['{"name":"a","version":"1"}', '{"name":"a"}', '['],
   python: ['Name: a\nVersion: 1\n\nbody', 'Name: a\n'],
@@ -28,6 +29,7 @@ const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
 /** What each version of a cataloger gives for its samples. A new hash here needs a new version there. */
 const outputs = {
   'dpkg 1': '65dc92861590d48a',
+  'dpkg-files 1': '9f27d937436f97b5',
   'os-release 1': '301a220c75965091',
   'npm 1': 'd8df6bb22f809500',
   'python 1': '608e95a85ce4e1a8',

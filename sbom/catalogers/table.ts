@@ -1,16 +1,17 @@
 import { createHash } from 'node:crypto';
 import type { Cataloger } from './cataloger.ts';
 import { dpkg } from './dpkg.ts';
+import { dpkgFiles } from './dpkg-files.ts';
 import { goBinary } from './go-binary.ts';
 import { npm } from './npm.ts';
 import { osRelease } from './os-release.ts';
 import { python } from './python.ts';
 
 /** Each file belongs to the first that matches; the one that would look into any executable comes last. */
-export const catalogers: readonly Cataloger[] = [dpkg, osRelease, npm, python, goBinary];
+export const catalogers: readonly Cataloger[] = [dpkg, dpkgFiles, osRelease, npm, python, goBinary];
 
 /** To be raised with every change after which the same layer can give a fragment with other entries or problems. */
-const READER_VERSION = 1;
+const READER_VERSION = 2;
 
 /**
  * What makes two fragments of one layer equal: the program that reads layers, and each cataloger, by the versions that

@@ -86,9 +86,9 @@ describe('packages of an image', () => {
         purl: 'pkg:npm/ms@1.0.0',
         layer: 0,
         locations: [
-          { path: 'a/node_modules/ms/package.json', layer: 0 },
-          { path: 'b/node_modules/ms/package.json', layer: 0 },
-          { path: 'c/node_modules/ms/package.json', layer: 1 },
+          { path: 'a/node_modules/ms/package.json', layer: 0, owned: false },
+          { path: 'b/node_modules/ms/package.json', layer: 0, owned: false },
+          { path: 'c/node_modules/ms/package.json', layer: 1, owned: false },
         ],
       },
       {
@@ -97,7 +97,7 @@ describe('packages of an image', () => {
         version: '1.0.0',
         purl: 'pkg:npm/qs@1.0.0',
         layer: 1,
-        locations: [{ path: 'c/node_modules/qs/package.json', layer: 1 }],
+        locations: [{ path: 'c/node_modules/qs/package.json', layer: 1, owned: false }],
       },
     ]);
   });

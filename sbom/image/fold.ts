@@ -25,6 +25,8 @@ export interface Location {
   readonly path: string;
   /** The layer from which on, without a break, that file has named the package. */
   readonly layer: number;
+  /** A package manager of the system put the file there. */
+  readonly owned: boolean;
 }
 
 /** Something of a layer that could not be read. Evidence that an upper layer hides has none. */
@@ -96,10 +98,11 @@ function gatherPackages(evidence: readonly VisibleEvidence[], os: OsRelease | un
   const found = new Map<string, { each: Package; locations: Location[] }>();
   for (const { path, statements, last } of evidence) {
     const originOf = originFinder(statements);
+    const owned = last.evidence.owned ?? false;
     for (const each of last.evidence.packages) {
       const purl = packageUrl(each, os);
       const { locations } = found.get(purl) ?? { locations: [] };
-      found.set(purl, { each, locations: [...locations, { path, layer: originOf(each) }] });
+      found.set(purl, { each, locations: [...locations, { path, layer: originOf(each), owned }] });
     }
   }
   return [...found]

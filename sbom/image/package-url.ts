@@ -7,28 +7,60 @@ import type { Package, PackageType } from '../package.ts';
  */
 export function packageUrl(each: Package, os?: OsRelease): string {
   const path = pathOf[each.type](each, os).map(encode).join('/');
-  const version = each.version === '(devel)' ? '' : `@${encode(each.version)}`;
-  return `pkg:${each.type}/${path}${version}${qualifiers(each, os)}`;
+  const { epoch, version } = versionParts(each);
+  const suffix = version === '(devel)' ? '' : `@${encode(version)}`;
+  return `pkg:${each.type}/${path}${suffix}${qualifiers(each, { epoch, os })}`;
 }
+
+/** The epoch of an RPM package is a qualifier; that of a Debian one is part of the version. */
+function versionParts({ type, version }: Package): { epoch: string | undefined; version: string } {
+  const colon = type === 'rpm' ? version.indexOf(':') : -1;
+  return { epoch: colon < 0 ? undefined : version.slice(0, colon), version: version.slice(colon + 1) };
+}
+
+/** Packages that are made for one release of a system. */
+const ofSystem: ReadonlySet<PackageType> = new Set(['apk', 'deb', 'rpm']);
 
 /** Namespace and name. */
 const pathOf: Readonly<Record<PackageType, (each: Package, os: OsRelease | undefined) => string[]>> = {
-  deb: ({ name }, os) => (os ? [os.id, name] : [name]),
-  golang: ({ name }) => name.split('/').filter((part) => part !== ''),
-  npm: ({ name }) => name.split('/').filter((part) => part !== ''),
+  apk: ofDistribution,
+  cargo: ({ name }) => [name],
+  composer: ({ name }) => partsOf(name, '/'),
+  conda: ({ name }) => [name],
+  deb: ofDistribution,
+  gem: ({ name }) => [name],
+  generic: ({ name }) => [name],
+  golang: ({ name }) => partsOf(name, '/'),
+  maven: ({ name }) => partsOf(name, ':'),
+  npm: ({ name }) => partsOf(name, '/'),
+  nuget: ({ name }) => [name],
   pypi: ({ name }) => [normalizePypiName(name)],
+  rpm: ofDistribution,
 };
+
+function ofDistribution({ name }: Package, os: OsRelease | undefined): string[] {
+  return os ? [os.id, name] : [name];
+}
+
+function partsOf(name: string, separator: string): string[] {
+  return name.split(separator).filter((part) => part !== '');
+}
 
 /** PEP 503: all spellings of a name are one project. */
 function normalizePypiName(name: string): string {
   return name.toLowerCase().replace(/[-_.]+/g, '-');
 }
 
-function qualifiers(each: Package, os: OsRelease | undefined): string {
+function qualifiers(
+  each: Package,
+  { epoch, os }: { epoch: string | undefined; os: OsRelease | undefined },
+): string {
   const distro = os && [os.id, os.versionId].filter((part) => part !== undefined).join('-');
   const values = {
     arch: each.arch,
-    distro: each.type === 'deb' ? distro : undefined,
+    distro: ofSystem.has(each.type) ? distro : undefined,
+    epoch,
+    rpmmod: each.module,
     upstream: upstreamOf(each),
   };
   const given = Object.entries(values).flatMap(([key, value]) => (value ? [`${key}=${encode(value)}`] : []));

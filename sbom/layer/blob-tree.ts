@@ -1,13 +1,13 @@
-import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
+import type { Findings } from '../catalogers/cataloger.ts';
 import { Folder, resolve } from '../tree.ts';
 import { type FileLeaf, type LayerLeaf, LayerTree } from './layer-tree.ts';
 import type { TarEntry } from './tar-entry.ts';
 
-/** A file of an archive, and what catalogers have found in its content. */
+/** A file of an archive, and what catalogers have found in its content, by what they are and mind of its path. */
 export interface BlobFile extends FileLeaf {
   /** Where its content begins in the archive; tells one file from the others. */
   readonly position: number;
-  readonly readings: Map<Cataloger, Findings | 'needs-whole' | undefined>;
+  readonly readings: Map<string, Findings | 'needs-whole' | undefined>;
 }
 
 type Leaf = LayerLeaf<BlobFile>;

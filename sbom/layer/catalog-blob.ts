@@ -3,10 +3,11 @@ import { examine, partsOf, wholeOf } from '../catalogers/examine.ts';
 import type { FilePart } from '../catalogers/file-parts.ts';
 import { catalogerFor } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
-import type { Evidence, Fragment } from '../fragment.ts';
+import type { Fragment } from '../fragment.ts';
 import { type LayerBlob, readBlob } from './blob-reader.ts';
 import { type BlobFile, BlobTree } from './blob-tree.ts';
 import { BodyKeeper } from './body-keeper.ts';
+import { EvidenceList } from './evidence-list.ts';
 import type { TarEntry } from './tar-entry.ts';
 import type { TarBody } from './tar-reader.ts';
 
@@ -15,6 +16,7 @@ interface Candidate {
   readonly path: string;
   readonly file: BlobFile;
   readonly cataloger: Cataloger;
+  readonly hint: string;
 }
 
 /**
@@ -41,13 +43,23 @@ export async function catalogBlob(
     );
     verify(blob, diffId, again);
   }
-  return { fragment: blobTree.tree.toFragment(candidates.flatMap(toEvidence), 'exact'), diffId };
+  const evidence = new EvidenceList();
+  for (const candidate of candidates) {
+    const findings = candidate.file.readings.get(readingKey(candidate));
+    if (typeof findings === 'object') evidence.push(candidate.path, candidate.cataloger, findings);
+  }
+  return { fragment: blobTree.tree.toFragment(evidence.toSorted(), 'exact'), diffId };
 }
 
 function addEntry(blobTree: BlobTree, entry: TarEntry): TarBody | undefined {
   const added = blobTree.add(entry);
   const candidate = added && toCandidate(added.path, added.file);
-  return candidate && keepBody(entry, [candidate], (head) => partsOf(candidate.cataloger, head, entry.size));
+  return (
+    candidate &&
+    keepBody(entry, [candidate], (head) =>
+      partsOf(candidate.cataloger, head, { size: entry.size, hint: candidate.hint }),
+    )
+  );
 }
 
 function readWhole(candidates: readonly Candidate[] | undefined, entry: TarEntry): TarBody | undefined {
@@ -63,12 +75,13 @@ function keepBody(
   plan: (head: Buffer) => readonly FilePart[] | undefined,
 ): TarBody | undefined {
   if (entry.sparse) {
-    for (const { file, cataloger } of candidates) file.readings.set(cataloger, sparseFile);
+    for (const candidate of candidates) candidate.file.readings.set(readingKey(candidate), sparseFile);
     return undefined;
   }
   return new BodyKeeper(entry.bodySize, plan, (content) => {
-    for (const { file, cataloger } of candidates) {
-      file.readings.set(cataloger, content && examine(cataloger, content));
+    for (const candidate of candidates) {
+      const { file, cataloger, hint } = candidate;
+      file.readings.set(readingKey(candidate), content && examine(cataloger, content.withHint(hint)));
     }
   });
 }
@@ -80,16 +93,18 @@ const sparseFile: Findings = {
 
 function toCandidate(path: string, file: BlobFile): Candidate | undefined {
   const cataloger = catalogerFor(path, file);
-  return cataloger && { path, file, cataloger };
+  return cataloger && { path, file, cataloger, hint: cataloger.hint?.(path) ?? '' };
 }
 
-function isUnread({ file, cataloger }: Candidate): boolean {
-  return !file.readings.has(cataloger) || file.readings.get(cataloger) === 'needs-whole';
+/** The names of a file that its cataloger does not tell apart share what it found. */
+function readingKey({ cataloger, hint }: Candidate): string {
+  return `${cataloger.name}\n${hint}`;
 }
 
-function toEvidence({ path, file, cataloger }: Candidate): Evidence[] {
-  const findings = file.readings.get(cataloger);
-  return typeof findings === 'object' ? [{ path, cataloger: cataloger.name, ...findings }] : [];
+function isUnread(candidate: Candidate): boolean {
+  const found = candidate.file.readings;
+  const key = readingKey(candidate);
+  return !found.has(key) || found.get(key) === 'needs-whole';
 }
 
 function verify(blob: LayerBlob, expected: string, actual: string): void {

@@ -2,9 +2,10 @@ import { type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { catalogerFor } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
-import type { Evidence, Fragment } from '../fragment.ts';
+import type { Fragment } from '../fragment.ts';
 import type { Folder } from '../tree.ts';
 import { isWhiteout } from './disk-folder.ts';
+import { EvidenceList } from './evidence-list.ts';
 import { type FileLeaf, type LayerLeaf, LayerTree } from './layer-tree.ts';
 import { type ContainerRoot, type Judgement, OpacityJudge } from './opacity.ts';
 import { examineFile } from './read-file.ts';
@@ -51,7 +52,7 @@ class FolderWalk {
   readonly #root: string;
   readonly #judge: OpacityJudge;
   readonly #tree: LayerTree<FileLeaf>;
-  readonly #evidence: Evidence[] = [];
+  readonly #evidence = new EvidenceList();
   readonly #left: Visit[] = [];
   #isExact = true;
 
@@ -68,7 +69,7 @@ class FolderWalk {
       signal?.throwIfAborted();
       this.#visit(visit);
     }
-    return this.#tree.toFragment(this.#evidence, this.#isExact ? 'exact' : 'chain');
+    return this.#tree.toFragment(this.#evidence.toSorted(), this.#isExact ? 'exact' : 'chain');
   }
 
   #visit({ folder, parent }: Visit): void {
@@ -110,8 +111,8 @@ class FolderWalk {
     const { size, mode } = stats;
     this.#tree.addLeaf(folder, entry.name, { kind: 'file', size, mode });
     const cataloger = catalogerFor(path, { size, mode });
-    const findings = cataloger && examineFile(host, cataloger);
-    if (findings) this.#evidence.push({ path, cataloger: cataloger.name, ...findings });
+    const findings = cataloger && examineFile(host, cataloger, path);
+    if (findings) this.#evidence.push(path, cataloger, findings);
   }
 
   #host(path: string): string {

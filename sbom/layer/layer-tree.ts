@@ -83,6 +83,7 @@ export class LayerTree<File extends FileLeaf> {
     return files;
   }
 
+  /** `evidence` is sorted by path. */
   toFragment(evidence: readonly Evidence[], opacity: Opacity): Fragment {
     const paths: Record<LeafKind | 'emptyFolder' | 'opaque', string[]> = {
       file: [],
@@ -113,7 +114,7 @@ export class LayerTree<File extends FileLeaf> {
       emptyFolders: paths.emptyFolder.sort(),
       whiteouts: paths.whiteout.sort(),
       opaques: paths.opaque.sort(),
-      evidence: evidence.toSorted((a, b) => (a.path < b.path ? -1 : 1)),
+      evidence,
       totals: { files: paths.file.length, bytes },
       problems: [...this.#problems].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, problem]) => problem),
     };

@@ -30,7 +30,8 @@ export class LowerEvidence {
         return this.#isBelow(layer, path);
       case 'file': {
         const cataloger = catalogerFor(path, layer.stats(path));
-        return cataloger !== undefined && examineFile(layer.host(path), cataloger) !== undefined;
+        if (cataloger === undefined || cataloger.ownsOnly) return false;
+        return examineFile(layer.host(path), cataloger, path) !== undefined;
       }
       case 'symlink':
         // The operating system's description is mostly one.

@@ -1,0 +1,38 @@
+import { describe, expect, it } from 'vitest';
+import { dpkg } from '../catalogers/dpkg.ts';
+import { dpkgFiles } from '../catalogers/dpkg-files.ts';
+import { npm } from '../catalogers/npm.ts';
+import { fileOf } from '../testing/files.ts';
+import { EvidenceList } from './evidence-list.ts';
+
+const manifest = { packages: [{ type: 'npm', name: 'ms', version: '1.0.0' }] } as const;
+
+function listOf(owned: string, ...paths: readonly string[]) {
+  const list = new EvidenceList();
+  for (const path of paths) list.push(path, npm, manifest);
+  const findings = dpkgFiles.catalog(fileOf(owned));
+  if (findings) list.push('var/lib/dpkg/info/node-ms.list', dpkgFiles, findings);
+  return list.toSorted();
+}
+
+describe('what is found in a layer', () => {
+  it('says which files a package manager of the system has put there', () => {
+    const owned = 'usr/share/nodejs/node_modules/ms/package.json';
+    const found = listOf(`/.\n/usr\n/${owned}\n`, owned, 'srv/node_modules/ms/package.json');
+    expect(found).toEqual([
+      { path: 'srv/node_modules/ms/package.json', cataloger: 'npm', ...manifest },
+      { path: owned, cataloger: 'npm', ...manifest, owned: true },
+    ]);
+  });
+
+  it('takes the names of folders that were merged into /usr for the same', () => {
+    const path = 'usr/lib/x/node_modules/ms/package.json';
+    expect(listOf('/lib/x/node_modules/ms/package.json\n', path)).toMatchObject([{ path, owned: true }]);
+  });
+
+  it('keeps evidence that names nothing, for it hides that of lower layers', () => {
+    const list = new EvidenceList();
+    list.push('var/lib/dpkg/status', dpkg, { packages: [] });
+    expect(list.toSorted()).toHaveLength(1);
+  });
+});

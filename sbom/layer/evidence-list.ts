@@ -1,0 +1,33 @@
+import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
+import type { Evidence } from '../fragment.ts';
+
+/** Links that the merged /usr of distributions consists of: their databases name files by either path. */
+const MERGED_INTO_USR = /^(bin|sbin|lib|lib32|lib64|libx32)\//;
+
+/** What is found in a layer, file by file. */
+export class EvidenceList {
+  readonly #evidence: Evidence[] = [];
+  readonly #owned = new Set<string>();
+
+  push(path: string, cataloger: Cataloger, { owns = [], ...findings }: Findings): void {
+    for (const file of owns) {
+      this.#owned.add(file);
+      if (MERGED_INTO_USR.test(file)) this.#owned.add(`usr/${file}`);
+    }
+    const saysNothing = findings.packages.length === 0 && !findings.os && !findings.problem;
+    // Lists of files are of use here only; of what names packages, an empty one hides a lower one all the same.
+    if (saysNothing && cataloger.ownsOnly) return;
+    this.#evidence.push({ path, cataloger: cataloger.name, ...findings });
+  }
+
+  /**
+   * By path, each with whether a package manager of the system has put it there. That is told from this layer alone: a
+   * package manager writes its database in the layer in which it writes files, and what an upper layer has written over
+   * such a file is no longer that package's.
+   */
+  toSorted(): readonly Evidence[] {
+    return this.#evidence
+      .map((each) => (this.#owned.has(each.path) ? { ...each, owned: true as const } : each))
+      .sort((a, b) => (a.path < b.path ? -1 : 1));
+  }
+}
