@@ -10,6 +10,7 @@ import { connectRuntimes } from './runtimes/connect.ts';
 
 export { bringFileImage } from './file-image.ts';
 export { createAgentMetrics } from './metrics.ts';
+export { readLayer } from './read-layer.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
 export type { Runtime } from './runtimes/runtime.ts';
 

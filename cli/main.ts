@@ -13,6 +13,10 @@ const commands: Readonly<Record<string, Command>> = {
     summary: 'all of it on this machine, with a PostgreSQL of its own',
     run: async (argv) => (await import('./commands/start.ts')).start(argv),
   },
+  sbom: {
+    summary: 'what is in an image',
+    run: async (argv) => (await import('./commands/sbom.ts')).sbom(argv),
+  },
   core: {
     summary: 'the core: layers, advisories and verdicts',
     run: async (argv) => (await import('@gatehouse/core/main.ts')).main(argv),

@@ -17,6 +17,8 @@ export class OptionError extends CodedError<keyof typeof optionErrorCodes> {}
 export interface Option<T> {
   /** The placeholder in help, such as HOST:PORT; empty for a switch. */
   readonly placeholder: string;
+  /** One letter that stands for its name. */
+  readonly short?: string;
   readonly help: string;
   /** The text that counts where none is given; undefined means that the setting must be given. */
   readonly fallback: string | undefined;
@@ -161,7 +163,10 @@ function parseFlags(
   const options = Object.fromEntries(
     Object.entries(table).map(([name, option]) => [
       flagName(name),
-      { type: option.placeholder === '' ? ('boolean' as const) : ('string' as const) },
+      {
+        type: option.placeholder === '' ? ('boolean' as const) : ('string' as const),
+        ...(option.short !== undefined && { short: option.short }),
+      },
     ]),
   );
   try {
@@ -220,7 +225,7 @@ export function describeOptions(
   table: OptionTable,
 ): string {
   const rows = Object.entries(table).map(([name, option]) => ({
-    flag: `--${flagName(name)} ${option.placeholder}`.trimEnd(),
+    flag: `${option.short ? `-${option.short}, ` : ''}--${flagName(name)} ${option.placeholder}`.trimEnd(),
     help: option.fallback ? `${option.help} (default ${option.fallback})` : option.help,
   }));
   rows.push({ flag: '--config FILE', help: 'a YAML file with the same names as the flags' });

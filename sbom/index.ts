@@ -3,6 +3,9 @@ export { chainIds } from './chain-ids.ts';
 export { decodeFragment } from './decode-fragment.ts';
 export { encodeFragment } from './encode-fragment.ts';
 export { SbomError, sbomErrorCodes } from './errors.ts';
+export { toCycloneDx } from './formats/cyclonedx.ts';
+export type { DescribedImage } from './formats/described-image.ts';
+export { toSpdx } from './formats/spdx.ts';
 export {
   type Evidence,
   type EvidenceProblem,

@@ -1,0 +1,51 @@
+import { describeOptions, OptionError, oneOf, readOptions } from '@gatehouse/lib/options.ts';
+import { type DescribedImage, toCycloneDx, toSpdx } from '@gatehouse/sbom';
+import { catalogSource, sourceForms } from '../catalog-source.ts';
+
+const formats: Readonly<Record<string, (image: DescribedImage) => string>> = {
+  'cyclonedx-json': toCycloneDx,
+  'spdx-json': toSpdx,
+  purls: ({ contents }) => contents.packages.map(({ purl }) => `${purl}\n`).join(''),
+};
+
+const options = {
+  output: {
+    ...oneOf(['cyclonedx-json', 'spdx-json', 'purls'], 'what to print', 'cyclonedx-json'),
+    short: 'o',
+  },
+};
+
+const help = {
+  usage: 'gatehouse sbom SOURCE [options]',
+  summary: `Says what is in an image. SOURCE is one of
+${sourceForms.map((form) => `  ${form}`).join('\n')}`,
+  example: 'gatehouse sbom docker-archive:app.tar -o purls',
+};
+
+/** Catalogs one image and prints what it holds; what could not be read is told on stderr. */
+export async function sbom(argv: readonly string[]): Promise<void> {
+  if (argv.includes('--help')) {
+    process.stdout.write(describeOptions(help, options));
+    return;
+  }
+  const { values, positionals } = readOptions(options, argv);
+  const [source, ...more] = positionals;
+  if (source === undefined || more.length > 0) {
+    throw new OptionError('option_missing', 'sbom takes one image', {
+      hint: `Give one of ${sourceForms.join(', ')}.`,
+    });
+  }
+  const ending = new AbortController();
+  process.once('SIGINT', () => ending.abort());
+  const image = await catalogSource(source, showProgress, ending.signal);
+  for (const { path, code, message } of image.contents.problems) {
+    process.stderr.write(`gatehouse: ${path}: ${message ?? code}\n`);
+  }
+  process.stdout.write(formats[values.output]?.(image) ?? '');
+}
+
+/** One line that is written over itself, on a terminal only. */
+function showProgress(done: number, all: number): void {
+  if (!process.stderr.isTTY) return;
+  process.stderr.write(`\r  ${done} of ${all} layers${done === all ? '\r\u001b[K' : ''}`);
+}
