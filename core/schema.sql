@@ -77,6 +77,7 @@ create table gatehouse.image_packages (
   package_id bigint not null,
   layer text not null,
   locations text[] not null,
+  by_system boolean not null,
   constraint image_packages_pkey PRIMARY KEY (image, package_id),
   constraint image_packages_image_fkey FOREIGN KEY (image) REFERENCES gatehouse.images(digest) ON DELETE CASCADE,
   constraint image_packages_package_id_fkey FOREIGN KEY (package_id) REFERENCES gatehouse.packages(id)

@@ -29,7 +29,7 @@ export { catalogBlob } from './layer/catalog-blob.ts';
 export { catalogFolder } from './layer/catalog-folder.ts';
 export type { ContainerRoot } from './layer/opacity.ts';
 export type { OsRelease } from './os-release.ts';
-export type { Package, PackageType } from './package.ts';
+export { isOfSystem, type Package, type PackageType } from './package.ts';
 export { fileSourceForms, openSource } from './sources/open-source.ts';
 export type { Platform } from './sources/platform.ts';
 export type { SourceImage, SourceLayer } from './sources/source-image.ts';

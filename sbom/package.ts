@@ -35,6 +35,13 @@ export interface Package {
   readonly unreleased?: true | undefined;
 }
 
+const systemTypes: ReadonlySet<PackageType> = new Set(['apk', 'deb', 'rpm']);
+
+/** Whether it is a package of an operating system, made for one release of it. */
+export function isOfSystem({ type }: Package): boolean {
+  return systemTypes.has(type);
+}
+
 /** Names and versions are tens of characters; longer ones are no package and would only bloat every store. */
 const MAX_PACKAGE_TEXT = 1024;
 

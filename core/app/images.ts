@@ -1,5 +1,5 @@
 import { packageKeys } from '@gatehouse/advisories';
-import { decodeFragment, type Fragment, fold, type ImageContents } from '@gatehouse/sbom';
+import { decodeFragment, type Fragment, fold, type ImageContents, isOfSystem } from '@gatehouse/sbom';
 import type { Sql } from '../datastore/database.ts';
 import { findImage, type ImageRow, setComposed } from '../datastore/images.ts';
 import { layersOf, type StoredLayer } from '../datastore/layers.ts';
@@ -70,13 +70,21 @@ async function keepPackages(
     unmatched.flatMap((row) => row.key ?? []),
   );
   const ids = new Map(kept.map(({ id, purl }) => [purl, id]));
+  // Of a system without advisories, what its packages brought along is better judged by others than not at all.
+  const systemIsJudged = packages.some((each) => isOfSystem(each) && packageKeys(each, os).length > 0);
   await replaceImagePackages(
     sql,
     image.digest,
-    packages.flatMap(({ purl, layer, locations }) => {
+    packages.flatMap((each) => {
+      const { purl, layer, locations } = each;
       const packageId = ids.get(purl);
       if (packageId === undefined) return [];
-      return { packageId, layer: diffIds[layer] ?? '', locations: locations.map(({ path }) => path) };
+      return {
+        packageId,
+        layer: diffIds[layer] ?? '',
+        locations: locations.map(({ path }) => path),
+        bySystem: systemIsJudged && !isOfSystem(each) && locations.every(({ owned }) => owned),
+      };
     }),
   );
 }

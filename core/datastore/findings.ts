@@ -78,7 +78,7 @@ export function findingsOfImages(sql: Sql, images: readonly string[]): Promise<I
      from gatehouse.image_packages held
      join gatehouse.packages package on package.id = held.package_id
      join gatehouse.findings finding on finding.package_id = held.package_id
-     where held.image = any($1)`,
+     where held.image = any($1) and not held.by_system`,
     [images],
   );
 }

@@ -65,6 +65,8 @@ export interface ImagePackage {
   readonly packageId: number;
   readonly layer: string;
   readonly locations: readonly string[];
+  /** Part of packages of the system, whose advisories speak of it; it has no findings of its own. */
+  readonly bySystem: boolean;
 }
 
 /** Puts these packages in the place of those that were known of the image. */
@@ -75,9 +77,10 @@ export async function replaceImagePackages(
 ): Promise<void> {
   await sql.query(`delete from gatehouse.image_packages where image = $1`, [image]);
   await sql.query(
-    `insert into gatehouse.image_packages (image, package_id, layer, locations)
-     select $1, "packageId", layer, locations
-     from jsonb_to_recordset($2::jsonb) as package ("packageId" bigint, layer text, locations text[])`,
+    `insert into gatehouse.image_packages (image, package_id, layer, locations, by_system)
+     select $1, "packageId", layer, locations, "bySystem"
+     from jsonb_to_recordset($2::jsonb)
+       as package ("packageId" bigint, layer text, locations text[], "bySystem" boolean)`,
     [image, JSON.stringify(packages)],
   );
 }

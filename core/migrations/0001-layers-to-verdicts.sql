@@ -103,6 +103,8 @@ create table gatehouse.image_packages (
   -- The diff id of the layer that brought it, and the files that prove it.
   layer text not null,
   locations text[] not null,
+  -- It is part of packages of the system, which is judged by advisories of its own: they know what was mended in it.
+  by_system boolean not null,
   primary key (image, package_id)
 );
 create index image_packages_package on gatehouse.image_packages (package_id);

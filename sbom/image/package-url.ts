@@ -1,5 +1,5 @@
 import type { OsRelease } from '../os-release.ts';
-import type { Package, PackageType } from '../package.ts';
+import { isOfSystem, type Package, type PackageType } from '../package.ts';
 
 /**
  * The package URL (https://github.com/package-url/purl-spec) in the spelling of other scanners, so that results can be
@@ -17,9 +17,6 @@ function versionParts({ type, version }: Package): { epoch: string | undefined; 
   const colon = type === 'rpm' ? version.indexOf(':') : -1;
   return { epoch: colon < 0 ? undefined : version.slice(0, colon), version: version.slice(colon + 1) };
 }
-
-/** Packages that are made for one release of a system. */
-const ofSystem: ReadonlySet<PackageType> = new Set(['apk', 'deb', 'rpm']);
 
 /** Namespace and name. */
 const pathOf: Readonly<Record<PackageType, (each: Package, os: OsRelease | undefined) => string[]>> = {
@@ -58,7 +55,7 @@ function qualifiers(
   const distro = os && [os.id, os.versionId].filter((part) => part !== undefined).join('-');
   const values = {
     arch: each.arch,
-    distro: ofSystem.has(each.type) ? distro : undefined,
+    distro: isOfSystem(each) ? distro : undefined,
     epoch,
     rpmmod: each.module,
     upstream: upstreamOf(each),

@@ -121,6 +121,22 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(verdict.findings).toEqual([]);
   });
 
+  it('leaves what Debian packages brought along to the word of Debian', async () => {
+    await using watcher = watch();
+    const path = 'srv/node_modules/minimist/package.json';
+    const files = { ...debian('node-minimist 1.2.0-1'), ...npmPackage('minimist', '1.2.0') };
+    const list = { 'var/lib/dpkg/info/node-minimist.list': `/.\n/srv\n/${path}\n` };
+    const owned = imageOf(await layerOf({ ...files, ...list }));
+    const overwritten = imageOf(
+      await layerOf({ ...files, ...list }),
+      await layerOf(npmPackage('minimist', '1.2.0')),
+    );
+    await bring(running.agents.n1, owned);
+    await bring(running.agents.n1, overwritten);
+    expect((await watcher.until(owned.digest, () => true)).findings).toEqual([]);
+    expect((await watcher.until(overwritten.digest, () => true)).fixable.critical).toBe(1);
+  });
+
   it('tells a new advisory at once, and takes it back when it goes', async () => {
     await using watcher = watch();
     const image = imageOf(await layerOf({ ...debian(), ...npmPackage('left-pad-test', '1.0.0') }));
