@@ -20,7 +20,7 @@ export function* parseStanzas(text: string): Generator<ReadonlyMap<string, strin
 }
 
 /** One line after the other: a database of megabytes split at once would be in memory twice. */
-function* lines(text: string): Generator<string> {
+export function* lines(text: string): Generator<string> {
   for (let start = 0; start < text.length; ) {
     const newline = text.indexOf('\n', start);
     const end = newline === -1 ? text.length : newline;
