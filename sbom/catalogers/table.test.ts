@@ -2,8 +2,27 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { fileOf } from '../testing/files.ts';
 import { elfProgram, goProgram } from '../testing/programs.ts';
+import { bdbOf, ndbOf, sqliteOf } from '../testing/rpm-databases.ts';
+import { rpmHeader } from '../testing/rpm-headers.ts';
 import { examine } from './examine.ts';
 import { CATALOGER_VERSION, CATALOGER_VERSION_FORM, catalogers } from './table.ts';
+
+const rpmRows = [
+  rpmHeader({
+    name: 'a',
+    version: '1',
+    release: '2.el9',
+    epoch: 3,
+    arch: 'x86_64',
+    sourceRpm: 's-1-2.el9.src.rpm',
+    module: 'm:1:2:3',
+    files: ['/usr/bin/a', '/etc/a'],
+    states: [0, 2],
+  }),
+  rpmHeader({ name: 'b'.repeat(1000), version: '1', release: '2' }),
+  rpmHeader({ name: 'gpg-pubkey', version: '1', release: '2' }),
+  Buffer.from('no header'),
+];
 
 /** Files of every kind that a cataloger tells apart. */
 const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
@@ -12,6 +31,9 @@ const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
     'Package: a\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: b\n',
   ],
   'dpkg-files': ['/.\n/usr\n/usr/bin/x\n'],
+  apk: ['P:a\nV:1-r0\nA:x86_64\no:s\nF:usr/bin\nR:x\n\nP:b\n'],
+  rpm: [sqliteOf(rpmRows), bdbOf(rpmRows), bdbOf(rpmRows, { isBigEndian: true }), ndbOf(rpmRows), '', 'x'],
+  'rpm-manifest': ['a\t1-2\t1\t1\tv\t(none)\t1\tnoarch\t3\ts-1-2.src.rpm\nb\n'],
   'os-release': ['ID="debian"\nVERSION_ID=12\nPRETTY_NAME=\'Debian 12\'\n', ''],
   npm: ['{"name":"a","version":"1"}', '{"name":"a"}', '['],
   python: ['Name: a\nVersion: 1\n\nbody', 'Name: a\n'],
@@ -30,6 +52,9 @@ const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
 const outputs = {
   'dpkg 1': '65dc92861590d48a',
   'dpkg-files 1': '9f27d937436f97b5',
+  'apk 1': 'f7b719183f0098fb',
+  'rpm 1': 'afa285cecd70c00c',
+  'rpm-manifest 1': '80dbd61021ef318d',
   'os-release 1': '301a220c75965091',
   'npm 1': 'd8df6bb22f809500',
   'python 1': '608e95a85ce4e1a8',

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { apk } from './apk.ts';
 import type { Cataloger } from './cataloger.ts';
 import { dpkg } from './dpkg.ts';
 import { dpkgFiles } from './dpkg-files.ts';
@@ -6,9 +7,21 @@ import { goBinary } from './go-binary.ts';
 import { npm } from './npm.ts';
 import { osRelease } from './os-release.ts';
 import { python } from './python.ts';
+import { rpm } from './rpm.ts';
+import { rpmManifest } from './rpm-manifest.ts';
 
 /** Each file belongs to the first that matches; the one that would look into any executable comes last. */
-export const catalogers: readonly Cataloger[] = [dpkg, dpkgFiles, osRelease, npm, python, goBinary];
+export const catalogers: readonly Cataloger[] = [
+  dpkg,
+  dpkgFiles,
+  apk,
+  rpm,
+  rpmManifest,
+  osRelease,
+  npm,
+  python,
+  goBinary,
+];
 
 /** To be raised with every change after which the same layer can give a fragment with other entries or problems. */
 const READER_VERSION = 2;

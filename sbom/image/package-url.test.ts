@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { OsRelease } from '../os-release.ts';
 import type { Package } from '../package.ts';
 import { packageUrl } from './package-url.ts';
 
@@ -6,7 +7,7 @@ const debian = { id: 'debian', versionId: '12' };
 const deb = { type: 'deb', name: 'openssl', version: '3.0.11-1~deb12u2', arch: 'amd64' } as const;
 
 describe('a package URL', () => {
-  it.each<[string, Package]>([
+  it.each<[string, Package, OsRelease?]>([
     ['pkg:deb/debian/openssl@3.0.11-1~deb12u2?arch=amd64&distro=debian-12', deb],
     [
       'pkg:deb/debian/login@1:4.13%2Bdfsg1-1%2Bb1?arch=amd64&distro=debian-12&upstream=shadow%401:4.13%2Bdfsg1-1',
@@ -20,6 +21,34 @@ describe('a package URL', () => {
     [
       'pkg:deb/debian/libssl3@3.0.11-1~deb12u2?arch=amd64&distro=debian-12&upstream=openssl',
       { ...deb, name: 'libssl3', source: { name: 'openssl', version: deb.version } },
+    ],
+    [
+      'pkg:apk/alpine/libcrypto3@3.1.4-r5?arch=x86_64&distro=alpine-3.19.1&upstream=openssl',
+      {
+        type: 'apk',
+        name: 'libcrypto3',
+        version: '3.1.4-r5',
+        arch: 'x86_64',
+        source: { name: 'openssl', version: '3.1.4-r5' },
+      },
+      { id: 'alpine', versionId: '3.19.1' },
+    ],
+    [
+      'pkg:rpm/rocky/bind-libs@9.16.23-1.el9?arch=x86_64&distro=rocky-9.3&epoch=32&rpmmod=m:1:2:3&upstream=bind',
+      {
+        type: 'rpm',
+        name: 'bind-libs',
+        version: '32:9.16.23-1.el9',
+        arch: 'x86_64',
+        source: { name: 'bind', version: '32:9.16.23-1.el9' },
+        module: 'm:1:2:3',
+      },
+      { id: 'rocky', versionId: '9.3' },
+    ],
+    [
+      'pkg:rpm/rocky/bash@5.1.8-6.el9?distro=rocky-9.3',
+      { type: 'rpm', name: 'bash', version: '5.1.8-6.el9' },
+      { id: 'rocky', versionId: '9.3' },
     ],
     ['pkg:npm/%40scope/name@1', { type: 'npm', name: '@scope/name', version: '1' }],
     ['pkg:npm/JSONStream@1.3.5', { type: 'npm', name: 'JSONStream', version: '1.3.5' }],
@@ -36,8 +65,8 @@ describe('a package URL', () => {
       { type: 'golang', name: 'example.test/tool', version: '(devel)', unreleased: true },
     ],
     ['pkg:npm/a%2Ab%20%3F%23@1', { type: 'npm', name: 'a*b ?#', version: '1' }],
-  ])('is %s', (url, each) => {
-    expect(packageUrl(each, debian)).toBe(url);
+  ])('is %s', (url, each, os = debian) => {
+    expect(packageUrl(each, os)).toBe(url);
   });
 
   it('leaves out the distribution where none is known, and its version where it has none', () => {
