@@ -7,9 +7,12 @@ export interface Segment {
   readonly length: number;
   /** Loaded, writable, not executable. */
   readonly isData: boolean;
+  /** Loaded, neither writable nor executable. */
+  readonly isConstant: boolean;
+  readonly isLoaded: boolean;
 }
 
-/** Where the program headers are, and how all numbers are to be read. */
+/** Where a table of headers is, and how all numbers are to be read. */
 interface ElfHeader {
   readonly is64: boolean;
   readonly littleEndian: boolean;
@@ -75,21 +78,25 @@ function readHeader(bytes: Buffer): ElfHeader | undefined {
 function readSegment(bytes: Buffer, { is64, littleEndian }: ElfHeader, fileSize: number): Segment {
   const { segment } = layouts[is64 ? 64 : 32];
   const view = dataView(bytes);
-  const flags = view.getUint32(segment.flags, littleEndian);
+  const isLoaded = view.getUint32(0, littleEndian) === PT_LOAD;
+  const access = view.getUint32(segment.flags, littleEndian) & (PF_W | PF_X);
   const start = Math.min(fileSize, Number(word(view, segment.start, is64, littleEndian)));
   const length = Number(word(view, segment.length, is64, littleEndian));
   return {
     address: word(view, segment.address, is64, littleEndian),
     start,
     length: Math.min(length, fileSize - start),
-    isData: view.getUint32(0, littleEndian) === PT_LOAD && (flags & (PF_W | PF_X)) === PF_W,
+    isData: isLoaded && access === PF_W,
+    isConstant: isLoaded && access === 0,
+    isLoaded,
   };
 }
 
-function word(view: DataView, offset: number, is64: boolean, littleEndian: boolean): bigint {
+/** A number as wide as an address. */
+export function word(view: DataView, offset: number, is64: boolean, littleEndian: boolean): bigint {
   return is64 ? view.getBigUint64(offset, littleEndian) : BigInt(view.getUint32(offset, littleEndian));
 }
 
-function dataView(bytes: Buffer): DataView {
+export function dataView(bytes: Buffer): DataView {
   return new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }

@@ -3,8 +3,8 @@ import { fileOf } from '../testing/files.ts';
 import type { Cataloger, Findings } from './cataloger.ts';
 import { dpkg } from './dpkg.ts';
 import { examine, partsOf, wholeOf } from './examine.ts';
+import { executable } from './executable.ts';
 import { FileParts } from './file-parts.ts';
-import { goBinary } from './go-binary.ts';
 import { npm } from './npm.ts';
 
 function giving(findings: Findings): Cataloger {
@@ -50,7 +50,7 @@ describe('examining a file', () => {
 
   it.each([
     ['texts of more than 32 MiB', dpkg, 33],
-    ['programs of more than 128 MiB that would be needed as a whole', goBinary, 129],
+    ['programs of more than 128 MiB that would be needed as a whole', executable, 129],
   ])('does not read %s', (_what, cataloger, mebibytes) => {
     const size = mebibytes * 1024 * 1024;
     expect(wholeOf(cataloger, size)).toEqual([]);
@@ -61,6 +61,6 @@ describe('examining a file', () => {
 
   it('asks for all of a text, and of other files only for what their cataloger names', () => {
     expect(partsOf(npm, Buffer.alloc(0), { size: 500, hint: '' })).toEqual([{ start: 0, length: 500 }]);
-    expect(partsOf(goBinary, Buffer.from('#!/bin/sh'), { size: 500, hint: '' })).toBeUndefined();
+    expect(partsOf(executable, Buffer.from('#!/bin/sh'), { size: 500, hint: '' })).toBeUndefined();
   });
 });

@@ -1,10 +1,10 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fileOf } from '../testing/files.ts';
+import { examineStreamed, keptParts } from '../testing/kept-parts.ts';
 import { elfProgram, goProgram } from '../testing/programs.ts';
 import { examine, partsOf, wholeOf } from './examine.ts';
-import { type FilePart, FileParts } from './file-parts.ts';
-import { goBinary } from './go-binary.ts';
+import { executable } from './executable.ts';
 
 const modules = [
   'path\texample.test/tool/cmd',
@@ -18,28 +18,17 @@ const modules = [
   '',
 ].join('\n');
 
-/** Only the parts that the cataloger asks for, as a stream would keep them. */
-function kept(program: Buffer, parts: readonly FilePart[] | undefined): FileParts {
-  const head = { start: 0, bytes: program.subarray(0, 4096) };
-  const pieces = (parts ?? []).map(({ start, length }) => ({
-    start,
-    bytes: program.subarray(start, start + length),
-  }));
-  return new FileParts(program.length, [head, ...pieces]);
-}
-
 function catalog(program: Buffer): ReturnType<typeof examine> {
-  const parts = partsOf(goBinary, program.subarray(0, 4096), { size: program.length, hint: '' });
-  return parts && examine(goBinary, kept(program, parts));
+  return examineStreamed(executable, program);
 }
 
-describe('the Go cataloger', () => {
+describe('the cataloger of executables, of Go programs,', () => {
   it.each([
     ['a program', 0o755, 100, true],
     ['a file that cannot be run', 0o644, 100, false],
     ['an empty file', 0o755, 0, false],
   ])('looks into %s: mode %o', (_what, mode, size, expected) => {
-    expect(goBinary.matches('usr/bin/tool', { mode, size })).toBe(expected);
+    expect(executable.matches('usr/bin/tool', { mode, size })).toBe(expected);
   });
 
   it('gives the modules that were built in, and the standard library', () => {
@@ -108,7 +97,7 @@ describe('the Go cataloger', () => {
   it('asks for the whole file where the texts lie elsewhere, as before Go 1.18', () => {
     const program = goProgram({ toolchain: 'go1.16.7', modules, form: 'pointers' });
     expect(catalog(program)).toBe('needs-whole');
-    expect(examine(goBinary, kept(program, wholeOf(goBinary, program.length)))).toMatchObject({
+    expect(examine(executable, keptParts(program, wholeOf(executable, program.length)))).toMatchObject({
       packages: expect.arrayContaining([{ type: 'golang', name: 'stdlib', version: '1.16.7' }]),
     });
   });
@@ -117,7 +106,7 @@ describe('the Go cataloger', () => {
     const inline = goProgram({ toolchain: 'go1.22.3', modules });
     const program = elfProgram(inline.subarray(8192, -112), { headersAtEnd: true });
     expect(catalog(program)).toBe('needs-whole');
-    expect(examine(goBinary, fileOf(program))).toMatchObject({ problem: undefined });
+    expect(examine(executable, fileOf(program))).toMatchObject({ problem: undefined });
   });
 
   it('looks past its own magic number in data that is no build information', () => {
@@ -155,9 +144,9 @@ describe('the Go cataloger', () => {
       fc.property(fc.oneof(damage, near), (changes) => {
         const damaged = Buffer.from(program);
         for (const { at, to } of changes) damaged[at] = to;
-        const parts = partsOf(goBinary, damaged.subarray(0, 4096), { size: damaged.length, hint: '' });
-        if (parts) examine(goBinary, kept(damaged, parts));
-        examine(goBinary, fileOf(damaged));
+        const parts = partsOf(executable, damaged.subarray(0, 4096), { size: damaged.length, hint: '' });
+        if (parts) examine(executable, keptParts(damaged, parts));
+        examine(executable, fileOf(damaged));
       }),
       { numRuns: 500 },
     );

@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { fileOf } from '../testing/files.ts';
-import { elfProgram, goProgram } from '../testing/programs.ts';
+import { elfProgram, goProgram, rustProgram } from '../testing/programs.ts';
 import { bdbOf, ndbOf, sqliteOf } from '../testing/rpm-databases.ts';
 import { rpmHeader } from '../testing/rpm-headers.ts';
 import { examine } from './examine.ts';
+import { FileParts } from './file-parts.ts';
 import { CATALOGER_VERSION, CATALOGER_VERSION_FORM, catalogers } from './table.ts';
 
 const rpmRows = [
@@ -25,7 +26,7 @@ const rpmRows = [
 ];
 
 /** Files of every kind that a cataloger tells apart. */
-const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
+const samples: Readonly<Record<string, readonly (string | Buffer | FileParts)[]>> = {
   dpkg: [
     'Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nSource: s (2)\n',
     'Package: a\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: b\n',
@@ -37,7 +38,7 @@ const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
   'os-release': ['ID="debian"\nVERSION_ID=12\nPRETTY_NAME=\'Debian 12\'\n', ''],
   npm: ['{"name":"a","version":"1"}', '{"name":"a"}', '['],
   python: ['Name: a\nVersion: 1\n\nbody', 'Name: a\n'],
-  'go-binary': [
+  executable: [
     goProgram({
       toolchain: 'go1.22.3 X:a',
       modules: 'mod\ta.test/x\t(devel)\ndep\tb.test/y\tv1.0.0\n=>\t./y\n',
@@ -45,6 +46,14 @@ const samples: Readonly<Record<string, readonly (string | Buffer)[]>> = {
     goProgram({ toolchain: 'devel go1.24-abc', modules: '=>\ta\tb\n' }),
     goProgram({ toolchain: 'go1.16', modules: 'mod\ta.test/x\tv1.0.0\n', form: 'pointers' }),
     elfProgram(Buffer.from('\xff Go buildinf:\x08\x02', 'latin1')),
+    rustProgram({
+      packages: [
+        { name: 'a', version: '1.0.0', source: 'local', root: true },
+        { name: 'b', version: '2.0.0', source: 'crates.io', kind: 'build' },
+      ],
+    }),
+    rustProgram([]),
+    fileOf(elfProgram(Buffer.alloc(0), { text: Buffer.from('node.js/v24.1.0') }), 'node'),
   ],
 };
 
@@ -58,12 +67,14 @@ const outputs = {
   'os-release 1': '301a220c75965091',
   'npm 1': 'd8df6bb22f809500',
   'python 1': '608e95a85ce4e1a8',
-  'go-binary 1': 'a22f9ef8e1bed962',
+  'executable 1': '61d2c94c76052964',
 };
 
 function outputOf(name: string): string {
   const cataloger = catalogers.find((each) => each.name === name);
-  const found = (samples[name] ?? []).map((sample) => cataloger && examine(cataloger, fileOf(sample)));
+  const found = (samples[name] ?? []).map(
+    (sample) => cataloger && examine(cataloger, sample instanceof FileParts ? sample : fileOf(sample)),
+  );
   return createHash('sha256').update(JSON.stringify(found)).digest('hex').slice(0, 16);
 }
 

@@ -3,7 +3,7 @@ import { apk } from './apk.ts';
 import type { Cataloger } from './cataloger.ts';
 import { dpkg } from './dpkg.ts';
 import { dpkgFiles } from './dpkg-files.ts';
-import { goBinary } from './go-binary.ts';
+import { executable } from './executable.ts';
 import { npm } from './npm.ts';
 import { osRelease } from './os-release.ts';
 import { python } from './python.ts';
@@ -20,7 +20,7 @@ export const catalogers: readonly Cataloger[] = [
   osRelease,
   npm,
   python,
-  goBinary,
+  executable,
 ];
 
 /** To be raised with every change after which the same layer can give a fragment with other entries or problems. */

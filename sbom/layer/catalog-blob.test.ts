@@ -189,7 +189,7 @@ describe('the fragment of an archive', () => {
       const content = goProgram({ ...info, form }, 3_000_000);
       const blob = blobOf(await tarOf([{ name: 'bin/tool', mode: 0o755, content }]));
       const { fragment } = await catalogBlob(blob);
-      expect(fragment.evidence).toMatchObject([{ path: 'bin/tool', cataloger: 'go-binary', packages }]);
+      expect(fragment.evidence).toMatchObject([{ path: 'bin/tool', cataloger: 'executable', packages }]);
       expect(blob.opened).toBe(opened);
     }
   });

@@ -1,5 +1,8 @@
+import { deflateSync } from 'node:zlib';
+
 const HEADER_BYTES = 64;
 const SEGMENT_BYTES = 56;
+const SECTION_BYTES = 64;
 const EXECUTABLE = 2;
 const AMD64 = 62;
 const BASE_ADDRESS = 0x400000;
@@ -36,6 +39,50 @@ export function elfProgram(
   text.copy(file, textStart);
   data.copy(file, dataStart);
   return file;
+}
+
+/**
+ * An ELF file of `elfProgram` with a section, as linkers add the table of sections: behind all else, the names right
+ * before it, unless `gap` other bytes lie between the two. Symbols are between the section and them.
+ */
+export function withSection(program: Buffer, { name, content, gap = 0 }: SampleSection): Buffer {
+  const names = Buffer.from(`\0.shstrtab\0${name}\0`, 'latin1');
+  const contentStart = program.length;
+  const symbols = Buffer.alloc(8192);
+  const namesStart = contentStart + content.length + symbols.length;
+  const table = Buffer.alloc(3 * SECTION_BYTES);
+  writeSection(table, 1, { name: 1, type: 3, start: namesStart, length: names.length });
+  writeSection(table, 2, { name: 11, type: 1, start: contentStart, length: content.length });
+  const file = Buffer.concat([program, content, symbols, names, Buffer.alloc(gap), table]);
+  file.writeBigUInt64LE(BigInt(file.length - table.length), 40);
+  file.writeUInt16LE(SECTION_BYTES, 58);
+  file.writeUInt16LE(3, 60);
+  file.writeUInt16LE(1, 62);
+  return file;
+}
+
+export interface SampleSection {
+  readonly name: string;
+  readonly content: Buffer;
+  readonly gap?: number;
+}
+
+function writeSection(
+  table: Buffer,
+  index: number,
+  section: { name: number; type: number; start: number; length: number },
+): void {
+  const at = index * SECTION_BYTES;
+  table.writeUInt32LE(section.name, at);
+  table.writeUInt32LE(section.type, at + 4);
+  table.writeBigUInt64LE(BigInt(section.start), at + 24);
+  table.writeBigUInt64LE(BigInt(section.length), at + 32);
+}
+
+/** A Rust program as `cargo auditable` links it. */
+export function rustProgram(list: unknown, options: { gap?: number; program?: Buffer } = {}): Buffer {
+  const { program = elfProgram(Buffer.alloc(64)), gap = 0 } = options;
+  return withSection(program, { name: '.dep-v0', content: deflateSync(JSON.stringify(list)), gap });
 }
 
 /** A program with Go build information, after `padding` bytes of other data. */
