@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { dpkg } from '../catalogers/dpkg.ts';
 import { dpkgFiles } from '../catalogers/dpkg-files.ts';
+import { executable } from '../catalogers/executable.ts';
 import { npm } from '../catalogers/npm.ts';
 import { fileOf } from '../testing/files.ts';
 import { EvidenceList } from './evidence-list.ts';
@@ -28,6 +29,21 @@ describe('what is found in a layer', () => {
   it('takes the names of folders that were merged into /usr for the same', () => {
     const path = 'usr/lib/x/node_modules/ms/package.json';
     expect(listOf('/lib/x/node_modules/ms/package.json\n', path)).toMatchObject([{ path, owned: true }]);
+  });
+
+  it('leaves to the system what only the texts of its own programs say', () => {
+    const list = new EvidenceList();
+    const node = { type: 'generic', name: 'node', version: '24.1.0' } as const;
+    const crate = { type: 'cargo', name: 'a', version: '1.0.0' } as const;
+    list.push('usr/bin/node', executable, { packages: [node] });
+    list.push('usr/bin/tool', executable, { packages: [crate, node] });
+    list.push('usr/local/bin/node', executable, { packages: [node] });
+    const findings = dpkgFiles.catalog(fileOf('/usr/bin/node\n/usr/bin/tool\n'));
+    if (findings) list.push('var/lib/dpkg/info/node.list', dpkgFiles, findings);
+    expect(list.toSorted()).toEqual([
+      { path: 'usr/bin/tool', cataloger: 'executable', packages: [crate], owned: true },
+      { path: 'usr/local/bin/node', cataloger: 'executable', packages: [node] },
+    ]);
   });
 
   it('keeps evidence that names nothing, for it hides that of lower layers', () => {

@@ -27,7 +27,20 @@ export class EvidenceList {
    */
   toSorted(): readonly Evidence[] {
     return this.#evidence
-      .map((each) => (this.#owned.has(each.path) ? { ...each, owned: true as const } : each))
+      .flatMap((each) => (this.#owned.has(each.path) ? (asOwned(each) ?? []) : each))
       .sort((a, b) => (a.path < b.path ? -1 : 1));
   }
+}
+
+/**
+ * Evidence in a file that a package manager of the system has put there, without what is known by the file's texts
+ * alone: its database names that program already, with the version that the system's advisories are about. This is left
+ * out here, and not when an image is folded, as no fragment has to carry it then: a plain Debian has twenty such files.
+ * Undefined if nothing is left; the file itself hides that of a lower layer all the same.
+ */
+function asOwned(evidence: Evidence): Evidence | undefined {
+  const packages = evidence.packages.filter(({ type }) => type !== 'generic');
+  if (evidence.packages.length > 0 && packages.length === 0 && !evidence.os && !evidence.problem)
+    return undefined;
+  return { ...evidence, packages, owned: true };
 }
