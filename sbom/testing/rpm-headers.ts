@@ -1,7 +1,9 @@
 const INT32 = 4;
 const STRING = 6;
+const BINARY = 7;
 const STRING_ARRAY = 8;
 const CHAR = 1;
+const REGION = 63;
 
 /** A package as RPM would have it in its database. */
 export interface SampleRpm {
@@ -26,11 +28,12 @@ export interface SampleEntry {
   readonly data: Buffer;
 }
 
+/** A header as RPM itself takes it: what came in the package is framed, so that it can be checked later on. */
 export function rpmHeader(sample: SampleRpm): Buffer {
   const files = sample.files ?? [];
   const folders = [...new Set(files.map(folderOf))];
   const indexes = files.map((file) => folders.indexOf(folderOf(file)));
-  return headerOf([
+  const entries = [
     ...textEntry(1000, sample.name),
     ...textEntry(1001, sample.version),
     ...textEntry(1002, sample.release),
@@ -49,24 +52,32 @@ export function rpmHeader(sample: SampleRpm): Buffer {
           textsEntry(1118, folders),
         ]),
     ...textEntry(5096, sample.module),
-  ]);
+  ];
+  const header = headerOf([{ tag: REGION, type: BINARY, count: 16, data: Buffer.alloc(0) }, ...entries]);
+  const bytes = header.readUInt32BE(4);
+  header.writeUInt32BE(bytes + 16, 4);
+  header.writeUInt32BE(bytes, 16);
+  const trailer = Buffer.alloc(16);
+  for (const [field, value] of [REGION, BINARY, -16 * (entries.length + 1), 16].entries()) {
+    trailer.writeInt32BE(value, 4 * field);
+  }
+  return Buffer.concat([header, trailer]);
 }
 
-/** With every value at a multiple of four bytes, which is more than RPM asks for. */
+/** Numbers of four bytes are at a multiple of four. */
 export function headerOf(entries: readonly SampleEntry[]): Buffer {
   const index = Buffer.alloc(8 + 16 * entries.length);
-  const pieces: Buffer[] = [];
-  let offset = 0;
+  let values = Buffer.alloc(0);
   for (const [number, { tag, type, count, data }] of entries.entries()) {
-    for (const [field, value] of [tag, type, offset, count].entries()) {
+    const padding = Buffer.alloc(type === INT32 ? -values.length & 3 : 0);
+    values = Buffer.concat([values, padding, data]);
+    for (const [field, value] of [tag, type, values.length - data.length, count].entries()) {
       index.writeUInt32BE(value, 8 + 16 * number + 4 * field);
     }
-    pieces.push(data, Buffer.alloc(-data.length & 3));
-    offset += data.length + (-data.length & 3);
   }
   index.writeUInt32BE(entries.length, 0);
-  index.writeUInt32BE(offset, 4);
-  return Buffer.concat([index, ...pieces]);
+  index.writeUInt32BE(values.length, 4);
+  return Buffer.concat([index, values]);
 }
 
 export function textEntry(tag: number, text: string | undefined): SampleEntry[] {

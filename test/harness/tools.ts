@@ -51,6 +51,8 @@ const tools = {
   wrk: installed('wrk'),
   /** Brings the python3 that it belongs to along. */
   pip: installed('python3-pip'),
+  /** Brings rpmbuild along. */
+  rpm: installed('rpm'),
   go: findGo,
   'postgres-15': installed('postgresql-15', '/usr/lib/postgresql/15/bin/postgres'),
   kube: built('kube', {
