@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
 import { fileOf } from '../testing/files.ts';
 import { elfProgram, goProgram, rustProgram } from '../testing/programs.ts';
+import { rawZip } from '../testing/raw-zip.ts';
 import { bdbOf, ndbOf, sqliteOf } from '../testing/rpm-databases.ts';
 import { rpmHeader } from '../testing/rpm-headers.ts';
 import { examine } from './examine.ts';
@@ -25,6 +26,14 @@ const rpmRows = [
   Buffer.from('no header'),
 ];
 
+const jar = rawZip([
+  { name: 'META-INF/MANIFEST.MF', content: 'Implementation-Title: g#app;1\nImplementation-Version: 1\n' },
+  { name: 'META-INF/maven/org.example/a/pom.properties', content: 'artifactId=a\nversion=1\n' },
+  { name: 'META-INF/maven/org.example/b/pom.properties', content: 'version=2\n' },
+  { name: 'lib/spring-core-5.3.20.jar', content: rawZip([]) },
+  { name: 'lib/damaged.jar', content: 'PK\x03\x04' },
+]);
+
 /** Files of every kind that a cataloger tells apart. */
 const samples: Readonly<Record<string, readonly (string | Buffer | FileParts)[]>> = {
   dpkg: [
@@ -38,6 +47,16 @@ const samples: Readonly<Record<string, readonly (string | Buffer | FileParts)[]>
   'os-release': ['ID="debian"\nVERSION_ID=12\nPRETTY_NAME=\'Debian 12\'\n', ''],
   npm: ['{"name":"a","version":"1"}', '{"name":"a"}', '['],
   python: ['Name: a\nVersion: 1\n\nbody', 'Name: a\n'],
+  java: [fileOf(jar, 'app.jar'), fileOf(rawZip([]), 'guava-31.1-jre.jar'), 'PK\x03\x04', 'text'],
+  jvm: ['JAVA_VERSION="17.0.9"\n', 'VERSION=1\n'],
+  dotnet: ['{"libraries":{"A/1":{"type":"package"},"B/1":{"type":"project"},"C":{"type":"package"}}}', '{'],
+  php: ['[{"name":"a/b","version":"v1.0"},{}]', '{"packages":[{"name":"a/b","version":"dev-main"}]}', '{}'],
+  ruby: [
+    '# stub: a 1 ruby lib\n',
+    's.name = "a".freeze\ns.version = Gem::Version.new("1")\n',
+    's.name = b\n',
+  ],
+  conda: ['{"name":"a","version":"1"}', '{}'],
   executable: [
     goProgram({
       toolchain: 'go1.22.3 X:a',
@@ -67,6 +86,12 @@ const outputs = {
   'os-release 1': '301a220c75965091',
   'npm 1': 'd8df6bb22f809500',
   'python 1': '608e95a85ce4e1a8',
+  'java 1': '3f4a2161cd9ccc34',
+  'jvm 1': '63aa4c2296510dd3',
+  'dotnet 1': '173a1d3ed96df99c',
+  'php 1': 'bc8c2288b050faf5',
+  'ruby 1': '4e134ef08edd4bbb',
+  'conda 1': 'c5dbe20fb1af3d81',
   'executable 1': '61d2c94c76052964',
 };
 

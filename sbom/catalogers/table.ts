@@ -1,14 +1,20 @@
 import { createHash } from 'node:crypto';
 import { apk } from './apk.ts';
 import type { Cataloger } from './cataloger.ts';
+import { conda } from './conda.ts';
+import { dotnet } from './dotnet.ts';
 import { dpkg } from './dpkg.ts';
 import { dpkgFiles } from './dpkg-files.ts';
 import { executable } from './executable.ts';
+import { java } from './java.ts';
+import { jvm } from './jvm.ts';
 import { npm } from './npm.ts';
 import { osRelease } from './os-release.ts';
+import { php } from './php.ts';
 import { python } from './python.ts';
 import { rpm } from './rpm.ts';
 import { rpmManifest } from './rpm-manifest.ts';
+import { ruby } from './ruby.ts';
 
 /** Each file belongs to the first that matches; the one that would look into any executable comes last. */
 export const catalogers: readonly Cataloger[] = [
@@ -20,6 +26,12 @@ export const catalogers: readonly Cataloger[] = [
   osRelease,
   npm,
   python,
+  java,
+  jvm,
+  dotnet,
+  php,
+  ruby,
+  conda,
   executable,
 ];
 

@@ -64,6 +64,16 @@ describe('a package URL', () => {
       'pkg:golang/example.test/tool',
       { type: 'golang', name: 'example.test/tool', version: '(devel)', unreleased: true },
     ],
+    [
+      'pkg:maven/org.apache.logging.log4j/log4j-core@2.14.1',
+      { type: 'maven', name: 'org.apache.logging.log4j:log4j-core', version: '2.14.1' },
+    ],
+    ['pkg:maven/app@1.0-SNAPSHOT', { type: 'maven', name: 'app', version: '1.0-SNAPSHOT' }],
+    ['pkg:nuget/Newtonsoft.Json@13.0.1', { type: 'nuget', name: 'Newtonsoft.Json', version: '13.0.1' }],
+    ['pkg:composer/monolog/monolog@2.9.1', { type: 'composer', name: 'monolog/monolog', version: '2.9.1' }],
+    ['pkg:gem/rack@2.2.3', { type: 'gem', name: 'rack', version: '2.2.3' }],
+    ['pkg:conda/numpy@1.26.4', { type: 'conda', name: 'numpy', version: '1.26.4' }],
+    ['pkg:generic/openjdk@1.8.0_411', { type: 'generic', name: 'openjdk', version: '1.8.0_411' }],
     ['pkg:npm/a%2Ab%20%3F%23@1', { type: 'npm', name: 'a*b ?#', version: '1' }],
   ])('is %s', (url, each, os = debian) => {
     expect(packageUrl(each, os)).toBe(url);
