@@ -8,7 +8,7 @@ describe('what Maven says in an archive', () => {
     ['META-INF/maven/org.example/lib/pom.properties', true],
     ['META-INF/maven/org.example/lib/pom.xml', false],
     ['WEB-INF/classes/META-INF/maven/org.example/lib/pom.properties', true],
-    ['BOOT-INF/classes/META-INF/maven/org.example/lib/pom.properties', true],
+    ['private-classes/META-INF/maven/org.example/lib/pom.properties', true],
   ])('is about the artifact of the folder: %s', (path, saysVersion) => {
     expect(parsePomPath(path)).toEqual({ ...folder, saysVersion });
   });
@@ -16,7 +16,8 @@ describe('what Maven says in an archive', () => {
   it.each([
     'META-INF/maven/pom.properties',
     'META-INF/maven/org.example/lib/plugin.xml',
-    'archetype-resources/META-INF/maven/org.example/lib/pom.properties',
+    'META-INF/maven/org.example/lib/src/pom.properties',
+    'NOT-META-INF/maven/org.example/lib/pom.properties',
   ])('is not in %s', (path) => {
     expect(parsePomPath(path)).toBeUndefined();
   });

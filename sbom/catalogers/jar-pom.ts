@@ -1,5 +1,8 @@
-/** What Maven writes into the archives that it builds: META-INF/maven/GROUP/ARTIFACT/. */
-const POM = /^(?:(?:BOOT-INF|WEB-INF)\/classes\/)?META-INF\/maven\/([^/]+)\/([^/]+)\/pom\.(properties|xml)$/;
+/**
+ * What Maven writes into the archives that it builds: META-INF/maven/GROUP/ARTIFACT/. Not only at the top: applications
+ * have it among their classes, and some libraries among those that they hide from others.
+ */
+const POM = /(?:^|\/)META-INF\/maven\/([^/]+)\/([^/]+)\/pom\.(properties|xml)$/;
 
 /** An artifact of Maven's; without a version where only its folder is there, or a version that was never filled in. */
 export interface Pom {
