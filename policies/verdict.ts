@@ -48,6 +48,7 @@ export const VerdictSchema = Type.Object({
   os: optionalObject({
     id: orNull(Type.String()),
     versionId: orNull(Type.String()),
+    /** The last day of corrections by its makers, as YYYY-MM-DD; it may be over, or years ahead. */
     endOfLife: orNull(Type.String()),
   }),
   attestations: Type.Array(Type.Record(Type.String(), Type.Unknown()), { default: [] }),

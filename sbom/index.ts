@@ -2,6 +2,7 @@ export { CATALOGER_VERSION } from './catalogers/table.ts';
 export { chainIds } from './chain-ids.ts';
 export { decodeFragment } from './decode-fragment.ts';
 export { encodeFragment } from './encode-fragment.ts';
+export { endOfLife } from './end-of-life.ts';
 export { SbomError, sbomErrorCodes } from './errors.ts';
 export { toCycloneDx } from './formats/cyclonedx.ts';
 export type { DescribedImage } from './formats/described-image.ts';

@@ -55,9 +55,16 @@ describe('a verdict', () => {
       fixable: { critical: 1, high: 0, medium: 0, low: 0, unknown: 0 },
       knownExploited: 1,
       malware: 1,
-      os: { id: 'debian', versionId: '12' },
+      os: { id: 'debian', versionId: '12', endOfLife: '2028-06-30' },
       asOf: { sbom: '2026-01-02T03:04:05.000Z', feeds: '2026-01-01T00:00:00.000Z' },
     });
+  });
+
+  it('says no end of life of a system that has none, or that is not known', () => {
+    const endOf = (os: ImageRow['os']) => verdictOf({ ...image, os }, [], undefined).os.endOfLife;
+    expect(endOf({ id: 'arch' })).toBeNull();
+    expect(endOf({ id: 'debian', versionId: '99' })).toBeNull();
+    expect(endOf(null)).toBeNull();
   });
 
   it('names the twenty worst: attacks, then what is exploited, then by severity, mendable ones first', () => {

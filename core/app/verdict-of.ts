@@ -5,6 +5,7 @@ import {
   type Verdict,
   type VerdictFinding,
 } from '@gatehouse/policies';
+import { endOfLife } from '@gatehouse/sbom';
 import type { ImageFinding } from '../datastore/findings.ts';
 import type { ImageRow } from '../datastore/images.ts';
 
@@ -25,7 +26,11 @@ export function verdictOf(
     knownExploited: sorted.filter(({ knownExploited }) => knownExploited).length,
     malware: sorted.filter(({ malware }) => malware).length,
     waived: 0,
-    os: { id: image.os?.id ?? null, versionId: image.os?.versionId ?? null, endOfLife: null },
+    os: {
+      id: image.os?.id ?? null,
+      versionId: image.os?.versionId ?? null,
+      endOfLife: (image.os && endOfLife(image.os)) ?? null,
+    },
     attestations: [],
     findings: sorted.slice(0, MAX_VERDICT_FINDINGS).map(toVerdictFinding),
   };
