@@ -53,6 +53,10 @@ const tools = {
   pip: installed('python3-pip'),
   /** Brings rpmbuild along. */
   rpm: installed('rpm'),
+  /** Brings the ruby that it belongs to along. */
+  gem: installed('ruby'),
+  /** Brings the php that it belongs to along. */
+  composer: installed('composer'),
   go: findGo,
   'postgres-15': installed('postgresql-15', '/usr/lib/postgresql/15/bin/postgres'),
   kube: built('kube', {
