@@ -61,7 +61,7 @@ export function withSection(program: Buffer, { name, content, gap = 0 }: SampleS
   return file;
 }
 
-export interface SampleSection {
+interface SampleSection {
   readonly name: string;
   readonly content: Buffer;
   readonly gap?: number;

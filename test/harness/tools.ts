@@ -46,6 +46,7 @@ const tools = {
   openssl: installed('openssl'),
   ip: installed('iproute2'),
   iptables: installed('iptables'),
+  objcopy: installed('binutils'),
   buildah: installed('buildah'),
   mmdebstrap: installed('mmdebstrap'),
   wrk: installed('wrk'),
