@@ -4,6 +4,7 @@ import { type CoreClient, CoreClientError } from '@gatehouse/core-client';
 import { explain } from '@gatehouse/lib/errors.ts';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { backoffDelay } from '@gatehouse/lib/retry.ts';
+import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
 import { bringImage } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -13,6 +14,7 @@ import type { Inventory, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 export interface AgentParts {
   readonly runtime: Runtime;
   readonly core: CoreClient;
+  readonly cataloger: LayerCataloger;
   readonly metrics: AgentMetrics;
   readonly log: Log;
   /** Milliseconds between two looks at the node if nothing happens; each is up to half shorter, so that nodes spread. */

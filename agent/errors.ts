@@ -4,6 +4,7 @@ export const agentErrorCodes = {
   no_runtime: 'No container runtime answers at the sockets that were tried.',
   runtime_failed: 'The container runtime answered a call with an error, or in a form that is not understood.',
   image_gone: 'The image is no longer on the node.',
+  cataloger_died: 'The process that reads layers took too much memory or time, or crashed.',
   layer_unreadable: 'A layer lies neither in a folder nor in a blob that could be read on this node.',
 } as const;
 

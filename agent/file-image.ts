@@ -1,6 +1,7 @@
 import type { CoreClient } from '@gatehouse/core-client';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { openSource, type Platform } from '@gatehouse/sbom';
+import { CatalogerProcess } from './cataloger/cataloger-process.ts';
 import { bringImage } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { RuntimeImage } from './runtimes/runtime.ts';
@@ -21,7 +22,8 @@ export async function bringFileImage(
       [Symbol.asyncDispose]: async () => undefined,
     }),
   };
-  await bringImage(parts, origin, image, signal);
+  await using cataloger = new CatalogerProcess(parts.log);
+  await bringImage({ ...parts, cataloger }, origin, image, signal);
   return image;
 }
 

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import type { CoreClient } from '@gatehouse/core-client';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { CATALOGER_VERSION, chainIds, encodeFragment } from '@gatehouse/sbom';
+import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
 import type { AgentMetrics } from './metrics.ts';
 import { readLayer } from './read-layer.ts';
@@ -13,12 +14,20 @@ export interface ImageOrigin {
   placesOf(image: RuntimeImage, layers: ImageLayers, signal: AbortSignal): Promise<LayerPlaces>;
 }
 
+/** What it takes to bring an image. */
+export interface BringParts {
+  readonly core: CoreClient;
+  readonly cataloger: LayerCataloger;
+  readonly metrics: AgentMetrics;
+  readonly log: Log;
+}
+
 /**
  * Brings what one image says to the core: asks which layers it lacks, and catalogs and uploads only those. Says whether
  * all of them could be read.
  */
 export async function bringImage(
-  { core, metrics, log }: { core: CoreClient; metrics: AgentMetrics; log: Log },
+  { core, cataloger, metrics, log }: BringParts,
   origin: ImageOrigin,
   image: RuntimeImage,
   signal: AbortSignal,
@@ -39,7 +48,7 @@ export async function bringImage(
     const index = diffIds.indexOf(diffId);
     const began = performance.now();
     try {
-      const fragment = await readLayer(places, { index, diffId }, signal);
+      const fragment = await readLayer(cataloger, places, { index, diffId }, signal);
       const content = await encodeFragment(fragment);
       const contentDigest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
       const layer = {

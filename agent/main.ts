@@ -4,10 +4,12 @@ import { startOpsServer } from '@gatehouse/lib/ops-server.ts';
 import { describeOptions, readOptions } from '@gatehouse/lib/options.ts';
 import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
 import { type AgentParts, runAgent } from './agent.ts';
+import { CatalogerProcess } from './cataloger/cataloger-process.ts';
 import { agentOptions } from './config.ts';
 import { createAgentMetrics } from './metrics.ts';
 import { connectRuntimes } from './runtimes/connect.ts';
 
+export { inThisProcess } from './cataloger/cataloger.ts';
 export { bringFileImage } from './file-image.ts';
 export { createAgentMetrics } from './metrics.ts';
 export { readLayer } from './read-layer.ts';
@@ -48,16 +50,20 @@ export async function main(argv: readonly string[]): Promise<void> {
 }
 
 /** Runs an agent on a runtime until it is disposed of. `firstLook` resolves when all that was there is brought. */
-export function startAgent(parts: AgentParts): AsyncDisposable & { readonly firstLook: Promise<void> } {
+export function startAgent(
+  parts: Omit<AgentParts, 'cataloger' | 'onFirstLook'>,
+): AsyncDisposable & { readonly firstLook: Promise<void> } {
+  const cataloger = new CatalogerProcess(parts.log);
   const ending = new AbortController();
   parts.log.info({ runtime: parts.runtime.title }, 'agent started');
   const { promise: firstLook, resolve: onFirstLook } = Promise.withResolvers<void>();
-  const running = runAgent({ ...parts, onFirstLook }, ending.signal);
+  const running = runAgent({ ...parts, cataloger, onFirstLook }, ending.signal);
   return {
     firstLook,
     async [Symbol.asyncDispose]() {
       ending.abort();
       await running;
+      await cataloger[Symbol.asyncDispose]();
     },
   };
 }

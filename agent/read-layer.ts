@@ -1,5 +1,6 @@
 import { explain } from '@gatehouse/lib/errors.ts';
-import { catalogBlob, catalogFolder, type Fragment, SbomError } from '@gatehouse/sbom';
+import { type Fragment, SbomError } from '@gatehouse/sbom';
+import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
 import type { LayerPlaces } from './runtimes/runtime.ts';
 
@@ -8,12 +9,16 @@ import type { LayerPlaces } from './runtimes/runtime.ts';
  * `layer_unreadable` with what was wrong with each.
  */
 export async function readLayer(
+  cataloger: LayerCataloger,
   places: LayerPlaces,
   layer: { index: number; diffId: string },
   signal: AbortSignal,
 ): Promise<Fragment> {
   const reasons: string[] = [];
-  const ways = [() => readFolder(places, layer.index, signal), () => readBlob(places, layer, signal)];
+  const ways = [
+    () => readFolder(cataloger, places, { index: layer.index, signal }),
+    () => readBlob(cataloger, places, { ...layer, signal }),
+  ];
   for (const way of ways) {
     try {
       return await way();
@@ -26,19 +31,23 @@ export async function readLayer(
   throw new AgentError('layer_unreadable', reasons.join('; '));
 }
 
-async function readFolder({ folders }: LayerPlaces, index: number, signal: AbortSignal): Promise<Fragment> {
+async function readFolder(
+  cataloger: LayerCataloger,
+  { folders }: LayerPlaces,
+  { index, signal }: { index: number; signal: AbortSignal },
+): Promise<Fragment> {
   if (!folders)
     throw new AgentError('layer_unreadable', 'no running container shows the folders of the image');
-  return catalogFolder({ layers: folders.layers, index, container: folders.container, signal });
+  return cataloger.catalogFolder({ layers: folders.layers, index, container: folders.container, signal });
 }
 
 async function readBlob(
+  cataloger: LayerCataloger,
   { blobs }: LayerPlaces,
-  { index, diffId }: { index: number; diffId: string },
-  signal: AbortSignal,
+  { index, diffId, signal }: { index: number; diffId: string; signal: AbortSignal },
 ): Promise<Fragment> {
   const blob = blobs[index];
   if (!blob || 'missing' in blob)
     throw new AgentError('layer_unreadable', blob?.missing ?? 'the image has no such layer');
-  return (await catalogBlob(blob, { diffId, signal })).fragment;
+  return (await cataloger.catalogBlob(blob, { diffId, signal })).fragment;
 }

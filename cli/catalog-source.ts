@@ -1,5 +1,5 @@
 import { stat } from 'node:fs/promises';
-import { connectRuntimes, type Runtime, readLayer } from '@gatehouse/agent/main.ts';
+import { connectRuntimes, inThisProcess, type Runtime, readLayer } from '@gatehouse/agent/main.ts';
 import { CodedError } from '@gatehouse/lib/errors.ts';
 import { noLog } from '@gatehouse/lib/log.ts';
 import {
@@ -96,7 +96,7 @@ async function catalogFromRuntime(
   await using places = await runtime.placesOf(image, layers, inventory, signal);
   const fragments: Fragment[] = [];
   for (const [index, diffId] of layers.diffIds.entries()) {
-    fragments.push(await readLayer(places, { index, diffId }, signal));
+    fragments.push(await readLayer(inThisProcess, places, { index, diffId }, signal));
     progress(fragments.length, layers.diffIds.length);
   }
   return { name: from.name, digest: image.digest, diffIds: layers.diffIds, contents: fold(fragments) };

@@ -25,10 +25,15 @@ export {
   type Location,
 } from './image/fold.ts';
 export { packageUrl } from './image/package-url.ts';
+export type { Cataloger, Findings } from './catalogers/cataloger.ts';
+export { examine } from './catalogers/examine.ts';
+export { FileParts } from './catalogers/file-parts.ts';
+export { catalogerNamed } from './catalogers/table.ts';
 export type { LayerBlob } from './layer/blob-reader.ts';
 export { catalogBlob } from './layer/catalog-blob.ts';
 export { catalogFolder } from './layer/catalog-folder.ts';
 export type { ContainerRoot } from './layer/opacity.ts';
+export type { Examiner } from './layer/read-file.ts';
 export type { OsRelease } from './os-release.ts';
 export { isOfSystem, type Package, type PackageType } from './package.ts';
 export { fileSourceForms, openSource } from './sources/open-source.ts';

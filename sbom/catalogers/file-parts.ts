@@ -4,7 +4,8 @@ export interface FilePart {
   readonly length: number;
 }
 
-interface Piece {
+/** A part with its content. */
+export interface Piece {
   readonly start: number;
   readonly bytes: Buffer;
 }
@@ -20,7 +21,8 @@ export class FileParts {
   readonly size: number;
   /** What of the file's path its cataloger minds; see `Cataloger.hint`. */
   readonly hint: string;
-  readonly #pieces: readonly Piece[];
+  /** What is in memory. */
+  readonly pieces: readonly Piece[];
   readonly #fetch: ((part: FilePart) => Buffer) | undefined;
 
   constructor(
@@ -30,20 +32,30 @@ export class FileParts {
   ) {
     this.size = size;
     this.hint = hint;
-    this.#pieces = pieces;
+    this.pieces = pieces;
     this.#fetch = fetch;
   }
 
   /** The same file under another name. */
   withHint(hint: string): FileParts {
-    return new FileParts(this.size, this.#pieces, this.#fetch ? { hint, fetch: this.#fetch } : { hint });
+    return new FileParts(this.size, this.pieces, this.#fetch ? { hint, fetch: this.#fetch } : { hint });
+  }
+
+  /** The same file, of which other parts can be had. */
+  withFetch(fetch: (part: FilePart) => Buffer): FileParts {
+    return new FileParts(this.size, this.pieces, { hint: this.hint, fetch });
+  }
+
+  /** How many bytes are in memory. */
+  get keptBytes(): number {
+    return this.pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
   /** Fewer bytes than asked for only at the end of the file. Throws OutsideParts. */
   read(start: number, length: number): Buffer {
     const end = Math.min(this.size, start + length);
     if (end <= start) return Buffer.alloc(0);
-    const piece = this.#pieces.find((each) => each.start <= start && end <= each.start + each.bytes.length);
+    const piece = this.pieces.find((each) => each.start <= start && end <= each.start + each.bytes.length);
     if (piece) return piece.bytes.subarray(start - piece.start, end - piece.start);
     if (this.#fetch) return this.#fetch({ start, length: end - start });
     throw new OutsideParts(`bytes ${start} to ${end} are not there`);

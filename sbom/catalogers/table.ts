@@ -53,6 +53,11 @@ function versionOf(reader: number, table: readonly Cataloger[]): string {
   return `${reader}-${hash.slice(0, 12)}`;
 }
 
+/** The cataloger of a name, as fragments and other processes tell it. */
+export function catalogerNamed(name: string): Cataloger | undefined {
+  return catalogers.find((each) => each.name === name);
+}
+
 /** The cataloger whose evidence a file can be, if there is one. */
 export function catalogerFor(
   path: string,

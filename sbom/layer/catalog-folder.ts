@@ -1,5 +1,6 @@
 import { type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
+import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
 import { catalogerFor } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
 import type { Fragment } from '../fragment.ts';
@@ -8,7 +9,7 @@ import { isWhiteout } from './disk-folder.ts';
 import { EvidenceList } from './evidence-list.ts';
 import { type FileLeaf, type LayerLeaf, LayerTree } from './layer-tree.ts';
 import { type ContainerRoot, type Judgement, OpacityJudge } from './opacity.ts';
-import { examineFile } from './read-file.ts';
+import { type Examiner, examineFile, examineFileBy } from './read-file.ts';
 
 type LayerFolder = Folder<LayerLeaf<FileLeaf>>;
 
@@ -20,6 +21,8 @@ interface Visit {
 
 /** Other work of the process gets its turn every few milliseconds: 17,116 folders took 0.6 s. */
 const FOLDERS_PER_TURN = 100;
+/** What may be on its way to an examiner elsewhere, besides the files of one folder. */
+const MAX_AWAY_BYTES = 16 * 1024 * 1024;
 const REPLACEMENT = '\uFFFD';
 
 const closedJudgements: ReadonlySet<Judgement> = new Set(['opaque', 'opaque-here', 'new']);
@@ -34,13 +37,15 @@ export async function catalogFolder(options: {
   readonly layers: readonly string[];
   readonly index: number;
   readonly container?: ContainerRoot | undefined;
+  /** Who looks into the content of files; left out, it is done here. */
+  readonly examiner?: Examiner | undefined;
   readonly signal?: AbortSignal | undefined;
 }): Promise<Fragment> {
   const root = options.layers[options.index];
   if (root === undefined) throw new RangeError(`there is no layer ${options.index}`);
   try {
     const judge = new OpacityJudge(options.layers, options.index, options.container);
-    return await new FolderWalk(root, judge).run(options.signal);
+    return await new FolderWalk(root, judge, options.examiner).run(options.signal);
   } catch (cause) {
     options.signal?.throwIfAborted();
     if (cause instanceof SbomError) throw cause;
@@ -54,11 +59,16 @@ class FolderWalk {
   readonly #tree: LayerTree<FileLeaf>;
   readonly #evidence = new EvidenceList();
   readonly #left: Visit[] = [];
+  readonly #examiner: Examiner | undefined;
+  /** Files that are being examined elsewhere. */
+  #away: Promise<void>[] = [];
+  #awayBytes = 0;
   #isExact = true;
 
-  constructor(root: string, judge: OpacityJudge) {
+  constructor(root: string, judge: OpacityJudge, examiner: Examiner | undefined) {
     this.#root = root;
     this.#judge = judge;
+    this.#examiner = examiner;
     this.#tree = new LayerTree(root);
   }
 
@@ -68,7 +78,9 @@ class FolderWalk {
       if (turn % FOLDERS_PER_TURN === 0) await nextTurn();
       signal?.throwIfAborted();
       this.#visit(visit);
+      if (this.#awayBytes > MAX_AWAY_BYTES) await this.#settle();
     }
+    await this.#settle();
     return this.#tree.toFragment(this.#evidence.toSorted(), this.#isExact ? 'exact' : 'chain');
   }
 
@@ -111,8 +123,31 @@ class FolderWalk {
     const { size, mode } = stats;
     this.#tree.addLeaf(folder, entry.name, { kind: 'file', size, mode });
     const cataloger = catalogerFor(path, { size, mode });
-    const findings = cataloger && examineFile(host, cataloger, path);
-    if (findings) this.#evidence.push(path, cataloger, findings);
+    if (cataloger) this.#examine(host, cataloger, path);
+  }
+
+  #examine(host: string, cataloger: Cataloger, path: string): void {
+    const keep = (findings: Findings | undefined): void => {
+      if (findings) this.#evidence.push(path, cataloger, findings);
+    };
+    if (!this.#examiner) {
+      keep(examineFile(host, cataloger, path));
+      return;
+    }
+    const sent = examineFileBy(this.#examiner, host, cataloger, path);
+    if (!sent) return;
+    const kept = sent.findings.then(keep);
+    // It is heard of when all are waited for.
+    kept.catch(() => undefined);
+    this.#awayBytes += sent.bytes;
+    this.#away.push(kept);
+  }
+
+  async #settle(): Promise<void> {
+    const away = this.#away;
+    this.#away = [];
+    this.#awayBytes = 0;
+    await Promise.all(away);
   }
 
   #host(path: string): string {

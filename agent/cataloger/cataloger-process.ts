@@ -1,0 +1,300 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
+import path from 'node:path';
+import type { Readable, Writable } from 'node:stream';
+import type { Log } from '@gatehouse/lib/log.ts';
+import {
+  type Cataloger,
+  catalogFolder,
+  decodeFragment,
+  type FileParts,
+  type Findings,
+  type Fragment,
+  type LayerBlob,
+  SbomError,
+  sbomErrorCodes,
+} from '@gatehouse/sbom';
+import { AgentError } from '../errors.ts';
+import type { LayerCataloger } from './cataloger.ts';
+import { drained, type Frame, readFrames, writeFrame } from './frames.ts';
+
+/** Half of what an agent may take (manifests), and several times what the largest real layers took. */
+const MAX_MEMORY_BYTES = 384 * 1024 * 1024;
+const MAX_HEAP_MEGABYTES = 192;
+/** A layer of 20 GB takes some three minutes. */
+const MAX_LAYER_MS = 15 * 60_000;
+const LOOK_EVERY_MS = 100;
+/** A process that has nothing to do costs memory on every node. */
+const IDLE_MS = 10_000;
+/** Nobody: the user of distroless images, who owns nothing. */
+const NOBODY = 65_532;
+const PAGE_BYTES = 4096;
+
+const child = path.join(import.meta.dirname, 'child.ts');
+/** All that the process may read: its own code. */
+const code = path.resolve(import.meta.dirname, '..', '..');
+
+/** What one layer may take. */
+interface Limits {
+  readonly memoryBytes: number;
+  readonly layerMs: number;
+}
+
+type Findable = Findings | 'needs-whole' | undefined;
+
+/**
+ * Catalogs layers in a process of its own, which gets bytes and has nothing else: no capability, another user, no files
+ * but its code. It is ended when it takes too much memory or time, and its end costs the layer that it was at.
+ */
+export class CatalogerProcess implements LayerCataloger, AsyncDisposable {
+  readonly #log: Log;
+  readonly #limits: Limits;
+  #running: RunningChild | undefined;
+  #idle: NodeJS.Timeout | undefined;
+
+  constructor(log: Log, limits: Partial<Limits> = {}) {
+    this.#log = log;
+    this.#limits = { memoryBytes: MAX_MEMORY_BYTES, layerMs: MAX_LAYER_MS, ...limits };
+  }
+
+  async catalogFolder(options: Parameters<LayerCataloger['catalogFolder']>[0]): Promise<Fragment> {
+    return this.#use(options.signal, async (running) =>
+      catalogFolder({ ...options, examiner: (cataloger, file) => running.examine(cataloger, file) }),
+    );
+  }
+
+  async catalogBlob(
+    blob: LayerBlob,
+    { diffId, signal }: { readonly diffId: string; readonly signal?: AbortSignal | undefined },
+  ): Promise<{ readonly fragment: Fragment }> {
+    const content = await this.#use(signal, (running) => running.catalogBlob(blob, diffId));
+    return { fragment: await decodeFragment(content) };
+  }
+
+  /** One layer after the other: the agent brings one at a time. */
+  async #use<T>(signal: AbortSignal | undefined, work: (running: RunningChild) => Promise<T>): Promise<T> {
+    signal?.throwIfAborted();
+    clearTimeout(this.#idle);
+    this.#running ??= new RunningChild(this.#log, this.#limits);
+    const running = this.#running;
+    const stop = (): void => running.kill('the agent ends');
+    signal?.addEventListener('abort', stop);
+    try {
+      return await running.supervised(work(running));
+    } catch (error) {
+      signal?.throwIfAborted();
+      throw running.deathOf(error);
+    } finally {
+      signal?.removeEventListener('abort', stop);
+      if (running.isDead) this.#running = undefined;
+      this.#idle = setTimeout(() => void this[Symbol.asyncDispose](), IDLE_MS).unref();
+    }
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    clearTimeout(this.#idle);
+    const running = this.#running;
+    this.#running = undefined;
+    await running?.end();
+  }
+}
+
+/** The process, from its start to its end. */
+class RunningChild {
+  readonly #process: ChildProcess;
+  readonly #limits: Limits;
+  readonly #to: Writable;
+  readonly #from: Readable;
+  readonly #examinations = new Map<number, PromiseWithResolvers<Findable>>();
+  readonly #ended = Promise.withResolvers<never>();
+  #next = 0;
+  #blob: BlobWork | undefined;
+  #death: string | undefined;
+
+  constructor(log: Log, limits: Limits) {
+    this.#limits = limits;
+    const asRoot = process.getuid?.() === 0;
+    this.#process = spawn(
+      process.execPath,
+      [
+        ...['--permission', `--allow-fs-read=${code}`, '--disable-warning=ExperimentalWarning'],
+        ...[`--max-old-space-size=${MAX_HEAP_MEGABYTES}`, child],
+      ],
+      {
+        stdio: ['pipe', 'pipe', 'pipe'],
+        cwd: '/',
+        env: {},
+        ...(asRoot && { uid: NOBODY, gid: NOBODY }),
+      },
+    );
+    const { stdin, stdout, stderr } = this.#process;
+    if (!stdin || !stdout || !stderr) throw new Error('a process without pipes');
+    this.#to = stdin;
+    this.#from = stdout;
+    this.#ended.promise.catch(() => undefined);
+    // What it does not read any more when it dies is of no interest; that it died is.
+    stdin.on('error', () => undefined);
+    let said = '';
+    stderr.on('data', (chunk: Buffer) => {
+      said = (said + chunk.toString('utf8')).slice(-MAX_SAID);
+    });
+    this.#process.on('error', (error) => this.#die(error.message));
+    this.#process.on('exit', (status, signal) => {
+      if (said) log.debug({ said }, 'the cataloger said');
+      this.#die(`it ended with ${signal ?? status}`);
+    });
+    void this.#receive();
+  }
+
+  get isDead(): boolean {
+    return this.#death !== undefined;
+  }
+
+  /** Why the work failed: of the process's end if it ended, else of itself. */
+  deathOf(error: unknown): unknown {
+    if (this.#death === undefined) return error;
+    return new AgentError('cataloger_died', `the cataloger of layers died: ${this.#death}`, {
+      hint: 'The layer is broken, or made to do this; its images are judged without it.',
+    });
+  }
+
+  kill(why: string): void {
+    this.#death ??= why;
+    this.#process.kill('SIGKILL');
+  }
+
+  /** Watches the process while the work goes on. */
+  async supervised<T>(work: Promise<T>): Promise<T> {
+    const { layerMs } = this.#limits;
+    const tooLong = setTimeout(() => this.kill(`it took more than ${layerMs} ms`), layerMs);
+    const looking = setInterval(() => void this.#checkMemory(), LOOK_EVERY_MS);
+    try {
+      return await Promise.race([work, this.#ended.promise]);
+    } finally {
+      clearTimeout(tooLong);
+      clearInterval(looking);
+    }
+  }
+
+  examine(cataloger: Cataloger, file: FileParts): Promise<Findable> {
+    const id = this.#next++;
+    const answer = Promise.withResolvers<Findable>();
+    this.#examinations.set(id, answer);
+    const { size, hint, pieces } = file;
+    const parts = pieces.map(({ start, bytes }) => ({ start, length: bytes.length }));
+    writeFrame(
+      this.#to,
+      'examine',
+      { id, cataloger: cataloger.name, hint, size, pieces: parts },
+      pieces.map(({ bytes }) => bytes),
+    );
+    return answer.promise;
+  }
+
+  async catalogBlob(source: LayerBlob, diffId: string): Promise<Buffer> {
+    const work: BlobWork = {
+      source,
+      done: Promise.withResolvers<Buffer>(),
+      input: undefined,
+      failure: undefined,
+    };
+    this.#blob = work;
+    try {
+      writeFrame(this.#to, 'blob', { name: source.name, diffId });
+      return await work.done.promise;
+    } catch (error) {
+      throw work.failure ?? error;
+    } finally {
+      this.#blob = undefined;
+      // What is still being sent has to have its end before anything else is.
+      work.input?.destroy();
+      await work.sending;
+    }
+  }
+
+  async end(): Promise<void> {
+    if (this.#process.exitCode !== null || this.#process.signalCode !== null) return;
+    const ended = new Promise((resolve) => this.#process.once('exit', resolve));
+    this.kill('it is not needed any more');
+    await ended;
+  }
+
+  async #receive(): Promise<void> {
+    try {
+      for await (const frame of readFrames(this.#from)) this.#take(frame);
+    } catch (error) {
+      this.kill(`it said what is not understood: ${error instanceof Error ? error.message : error}`);
+    }
+  }
+
+  #take({ kind, header, body }: Frame): void {
+    if (kind === 'examined') {
+      const { id, findings } = header as { id: number; findings?: Findings | 'needs-whole' };
+      this.#examinations.get(id)?.resolve(findings);
+      this.#examinations.delete(id);
+    } else if (kind === 'open') {
+      if (this.#blob) this.#blob.sending = this.#send(this.#blob);
+    } else if (kind === 'cataloged') {
+      this.#blob?.done.resolve(body);
+    } else if (kind === 'failed') {
+      this.#blob?.done.reject(toSbomError(header));
+    } else {
+      throw new Error(kind);
+    }
+  }
+
+  /** Sends the bytes of the layer. Whatever happens they have an end, and the other side says what it made of them. */
+  async #send(work: BlobWork): Promise<void> {
+    try {
+      work.input = work.source.open();
+      for await (const chunk of work.input as AsyncIterable<Buffer>) {
+        writeFrame(this.#to, 'chunk', {}, [chunk]);
+        await drained(this.#to);
+      }
+    } catch (cause) {
+      work.failure = new SbomError('layer_unreadable', `cannot read the layer ${work.source.name}`, {
+        cause,
+      });
+    } finally {
+      work.input?.destroy();
+      if (!this.isDead) writeFrame(this.#to, 'end', {});
+    }
+  }
+
+  async #checkMemory(): Promise<void> {
+    const { pid } = this.#process;
+    const statm = await readFile(`/proc/${pid}/statm`, 'utf8').catch(() => '');
+    const bytes = Number(statm.split(' ')[1] ?? 0) * PAGE_BYTES;
+    const { memoryBytes } = this.#limits;
+    if (bytes > memoryBytes) this.kill(`it took more than ${memoryBytes} bytes of memory`);
+  }
+
+  #die(why: string): void {
+    this.#death ??= why;
+    this.#ended.reject(new Error(this.#death));
+    for (const { reject } of this.#examinations.values()) reject(new Error(this.#death));
+    this.#blob?.done.reject(new Error(this.#death));
+    this.#blob?.input?.destroy();
+  }
+}
+
+/** A layer that is being read from its archive. */
+interface BlobWork {
+  readonly source: LayerBlob;
+  readonly done: PromiseWithResolvers<Buffer>;
+  input: Readable | undefined;
+  /** Why its bytes could not be had. */
+  failure: SbomError | undefined;
+  sending?: Promise<void>;
+}
+
+/** Enough for what a crash prints. */
+const MAX_SAID = 4096;
+
+/** What it says went wrong with a layer; it may say anything. */
+function toSbomError(header: Readonly<Record<string, unknown>>): SbomError {
+  const code = Object.keys(sbomErrorCodes).find((each) => each === header.code) as
+    | keyof typeof sbomErrorCodes
+    | undefined;
+  return new SbomError(code ?? 'layer_corrupt', String(header.message).slice(0, MAX_SAID));
+}
