@@ -5,6 +5,7 @@ import { bearsImages, imagesOf, type NamedImage } from './images.ts';
 import { type Mode, type NamespaceSettings, settingsOf, type UnknownChoice } from './namespace-settings.ts';
 import { pinTags } from './pin.ts';
 import type { Judgement, PatchOperation, Policy, Reason } from './policy.ts';
+import { isShortenedId } from './reference.ts';
 import type { VerdictSource } from './verdict-index.ts';
 
 /** Everything that a decision rests on. */
@@ -63,8 +64,11 @@ export function decide(policy: Policy, facts: DecisionFacts): Decision {
     mode,
     allowed: !(judgement.deny.length > 0 && mode === 'enforce' && isPod),
     reasons: judgement.deny,
-    warnings:
-      mode === 'audit' ? [] : [...settings.mistakes, ...warningsOf(judgement, { mode, isPod, facts })],
+    warnings: [
+      // Somebody meant something by a label that says nothing, and gets the default.
+      ...settings.mistakes,
+      ...(mode === 'audit' ? [] : warningsOf(judgement, { mode, isPod, facts })),
+    ],
     patch: isPod && mode === 'enforce' ? [...pinTags(found), ...(judgement.patch ?? [])] : [],
   };
 }
@@ -113,12 +117,26 @@ function judge(policy: Policy, parts: Judged): { judgement: Judgement; failed: b
     return { judgement: { deny: [{ code: 'too_many_images', message }], warn: [] }, failed: false };
   }
   try {
-    return { judgement: policy.judge(policyInput(parts)), failed: false };
+    const { deny, ...others } = policy.judge(policyInput(parts));
+    return { judgement: { ...others, deny: [...shortenedIds(parts.found), ...deny] }, failed: false };
   } catch (error) {
     // Besides the policy itself, an object nested too deep for JSON.stringify ends here.
     const message = `the request could not be judged: ${explain(error)}`;
     return { judgement: { deny: [{ code: 'policy_failed', message }], warn: [] }, failed: true };
   }
+}
+
+/** No policy can know what these are. */
+function shortenedIds(found: readonly FoundImage[]): Reason[] {
+  return found
+    .filter(({ reference }) => isShortenedId(reference))
+    .map(({ container, reference }) => ({
+      code: 'image_id_shortened',
+      message:
+        `${container}: ${reference} is an image id cut short, which each node takes for whatever image of its own ` +
+        'fits; name the image by its tag or its whole digest',
+      image: reference,
+    }));
 }
 
 /** The input document of the policy, as JSON: verdicts are JSON already and are spliced in as they are. */

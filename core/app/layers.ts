@@ -29,7 +29,7 @@ export async function missingLayers(
     platform: shortText('image.platform', description.platform),
     diffIds: diffIds('image.diff_ids', description.diffIds),
   };
-  const names = aliases('image.aliases', description.aliases).map((alias) => ({
+  const names = aliases(description.aliases).map((alias) => ({
     alias,
     image: image.digest,
   }));

@@ -226,6 +226,15 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(whole.knownExploited).toBe(1);
   });
 
+  it('takes an image for known in part only where a whole database could not be read', async () => {
+    await using watcher = watch();
+    const image = imageOf(await layerOf({ ...debian(), 'var/lib/dpkg/status': 'Package: bash\n' }));
+    await bring(running.agents.n1, image);
+    await watcher.until(image.digest, ({ state }) => state === 'partial');
+    const found = await (await fetch(`${running.api}/image?name=${image.digest}`)).json();
+    expect(found).toMatchObject({ state: 'partial', reason: expect.stringContaining('var/lib/dpkg/status') });
+  });
+
   it('says that an image failed of which nothing could be read', async () => {
     await using watcher = watch();
     const image = imageOf(await layerOf({ 'srv/gone': 'x' }));
@@ -250,6 +259,25 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(watcher.resets).toHaveLength(1);
     const revisions = watcher.told.map(({ revision }) => revision);
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+  });
+
+  it('tells of images with all the names that there may be, however many they are', async () => {
+    const long = (n: number): string => `registry.test/${'long-'.repeat(90)}name:${n}`;
+    const layer = await layerOf(debian());
+    await using watcher = watch();
+    for (let image = 0; image < 80; image++) {
+      const names = Array.from({ length: 128 }, (_, n) => long(1000 * image + n));
+      const top = await layerOf({ [`etc/${image}`]: 'x' });
+      await bring(running.agents.n2, imageOf(layer, top), names);
+    }
+    await eventually(
+      async () => expect(watcher.told.filter(({ aliases }) => aliases.length === 128).length).toBe(80),
+      { what: 'all images to be told' },
+    );
+    // A watcher that comes later is told all of them at once.
+    await using late = watch();
+    await late.untilCaughtUp();
+    expect(late.told.filter(({ aliases }) => aliases.length === 128)).toHaveLength(80);
   });
 
   it('has a watcher of another store begin anew', async () => {
