@@ -27,6 +27,7 @@ export { catalogFolder } from './layer/catalog-folder.ts';
 export type { ContainerRoot } from './layer/opacity.ts';
 export type { OsRelease } from './os-release.ts';
 export type { Package, PackageType } from './package.ts';
+export { parseImageConfig } from './sources/image-config.ts';
 export { fileSourceForms, openSource } from './sources/open-source.ts';
-export type { Platform } from './sources/platform.ts';
+export { describePlatform } from './sources/platform.ts';
 export type { SourceImage, SourceLayer } from './sources/source-image.ts';

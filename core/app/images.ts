@@ -22,7 +22,7 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
     const readable = await readableLayers(image, layers);
     const contents = fold(readable.map(({ fragment }) => fragment));
     await setComposed(sql, digest, {
-      ...stateOf(layers, contents.problems),
+      ...stateOf(image, layers, contents.problems),
       os: contents.os,
       catalogerVersion,
     });
@@ -43,6 +43,7 @@ const databases: ReadonlySet<string | undefined> = new Set(['dpkg', 'os-release'
 
 /** Whether all that counts could be read, and the first thing that could not. */
 function stateOf(
+  { proven }: ImageRow,
   layers: readonly StoredLayer[],
   problems: ImageContents['problems'],
 ): { state: VerdictState; reason: string | undefined } {
@@ -60,8 +61,9 @@ function stateOf(
       code === 'evidence_sparse' ||
       (code === 'evidence_invalid' && databases.has(cataloger)),
   );
-  if (!unread) return { state: 'ready', reason: undefined };
-  return { state: 'partial', reason: `${unread.path}: ${unread.message ?? unread.code}` };
+  if (unread) return { state: 'partial', reason: `${unread.path}: ${unread.message ?? unread.code}` };
+  if (!proven) return { state: 'partial', reason: 'no node has shown the configuration of the image' };
+  return { state: 'ready', reason: undefined };
 }
 
 /** The layers that could be read, from the bottom to the top. */
