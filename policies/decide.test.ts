@@ -287,6 +287,13 @@ describe('a label that says nothing', () => {
 });
 
 describe('a pod beyond all measure', () => {
+  it('is denied without an evaluation if no store could keep it', () => {
+    const object = { ...pod('good:1'), pad: Array<string>(1_800_000).fill('') };
+    const decision = decided({ object });
+    expect(decision).toMatchObject({ allowed: false, outcome: 'error' });
+    expect(decision.reasons[0]?.message).toContain('more than can be stored');
+  });
+
   it('is denied without an evaluation', () => {
     const decision = decided({ object: pod(...Array.from({ length: MAX_IMAGES + 1 }, () => 'good:1')) });
     expect(decision.reasons[0]?.code).toBe('too_many_images');

@@ -1,5 +1,6 @@
 import { explain } from '@gatehouse/lib/errors.ts';
 import type { AdmissionRequest } from './admission-request.ts';
+import { PolicyError } from './errors.ts';
 import { type FoundImage, findImage } from './found-image.ts';
 import { bearsImages, imagesOf, type NamedImage } from './images.ts';
 import { type Mode, type NamespaceSettings, settingsOf, type UnknownChoice } from './namespace-settings.ts';
@@ -40,6 +41,12 @@ export interface Decision {
   /** For the mutating webhook: pinned tags, then what the policy patches. */
   readonly patch: readonly PatchOperation[];
 }
+
+/**
+ * etcd takes objects of 1.5 MiB; an update brings two. A policy takes up to a second for each three megabytes, and
+ * other reviews wait for it.
+ */
+const MAX_OBJECTS_CHARACTERS = 3_500_000;
 
 /** A pod of more images than this is not a workload; it would cost every other request its time. */
 export const MAX_IMAGES = 256;
@@ -171,6 +178,12 @@ function policyInput({ facts, mode, unknown, found }: Judged): string {
     unknown,
     now: facts.now.toISOString(),
   });
+  if (rest.length > MAX_OBJECTS_CHARACTERS) {
+    throw new PolicyError(
+      'policy_failed',
+      `the object has ${rest.length} characters, more than can be stored`,
+    );
+  }
   return `${rest.slice(0, -1)},"images":[${images.join(',')}]}`;
 }
 
