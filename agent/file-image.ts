@@ -1,6 +1,6 @@
 import type { CoreClient } from '@gatehouse/core-client';
 import type { Log } from '@gatehouse/lib/log.ts';
-import { openSource, type Platform } from '@gatehouse/sbom';
+import { describePlatform, openSource } from '@gatehouse/sbom';
 import { CatalogerProcess } from './cataloger/cataloger-process.ts';
 import { bringImage } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -15,7 +15,11 @@ export async function bringFileImage(
   await using opened = await openSource(source);
   const image = { digest: opened.digest, aliases: opened.aliases };
   const origin = {
-    layersOf: async () => ({ platform: nameOf(opened.platform), diffIds: opened.diffIds }),
+    layersOf: async () => ({
+      platform: describePlatform(opened.platform),
+      diffIds: opened.diffIds,
+      config: async () => opened.config,
+    }),
     placesOf: async () => ({
       folders: undefined,
       blobs: opened.layers.map(({ diffId, open }) => ({ name: diffId, open })),
@@ -25,9 +29,4 @@ export async function bringFileImage(
   await using cataloger = new CatalogerProcess(parts.log);
   await bringImage({ ...parts, cataloger }, origin, image, signal);
   return image;
-}
-
-/** As container runtimes write platforms, such as linux/arm64/v8. */
-function nameOf({ os, architecture, variant }: Platform): string {
-  return [os, architecture, variant].filter(Boolean).join('/');
 }

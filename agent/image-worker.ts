@@ -33,9 +33,8 @@ export async function bringImage(
   signal: AbortSignal,
 ): Promise<{ readonly whole: boolean }> {
   const layers = await origin.layersOf(image, signal);
-  const { platform, diffIds } = layers;
-  const description = { digest: image.digest, platform, diffIds: [...diffIds], aliases: [...image.aliases] };
-  const missing = await core.missingLayers(description, CATALOGER_VERSION, signal);
+  const { diffIds } = layers;
+  const missing = await missingLayers(core, image, layers, signal);
   log.info(
     { image: image.digest, names: image.aliases, layers: diffIds.length, missing: missing.length },
     'image found',
@@ -75,4 +74,18 @@ export async function bringImage(
     }
   }
   return { whole };
+}
+
+/** What the core lacks of an image. Nobody takes this node's word for what it is made of: its configuration proves it. */
+async function missingLayers(
+  core: CoreClient,
+  image: RuntimeImage,
+  { platform, diffIds, config }: ImageLayers,
+  signal: AbortSignal,
+): Promise<readonly string[]> {
+  const said = { digest: image.digest, platform, diffIds: [...diffIds], aliases: [...image.aliases] };
+  const answer = await core.missingLayers(said, CATALOGER_VERSION, signal);
+  const proof = answer.configWanted ? await config() : undefined;
+  if (proof === undefined) return answer.diffIds;
+  return (await core.missingLayers({ ...said, config: proof }, CATALOGER_VERSION, signal)).diffIds;
 }

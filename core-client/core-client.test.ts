@@ -78,7 +78,7 @@ describe('a call to the core', () => {
         return { diffIds: ['b'] };
       },
     });
-    expect(await client.missingLayers(image, 'v1')).toEqual(['b']);
+    expect(await client.missingLayers(image, 'v1')).toEqual({ diffIds: ['b'], configWanted: false });
     expect(asked).toMatchObject({ image, catalogerVersion: 'v1' });
     expect(core.calls).toEqual([{ authorization: 'Bearer one', hasDeadline: true }]);
   });

@@ -71,18 +71,21 @@ export class CoreClient implements Disposable {
     this.#log = log;
   }
 
-  /** Makes an image known; gives the diff ids of the layers that the core has not got from this cataloger version. */
+  /**
+   * Makes an image known; gives the diff ids of the layers that the core has not got from this cataloger version, and
+   * whether to call again with the image's configuration, which proves what it is made of.
+   */
   async missingLayers(
     image: ImageDescription,
     catalogerVersion: string,
     signal?: AbortSignal,
-  ): Promise<readonly string[]> {
-    const response = await this.#connection.call(
+  ): Promise<{ readonly diffIds: readonly string[]; readonly configWanted: boolean }> {
+    const { diffIds, configWanted } = await this.#connection.call(
       Layers,
       (client, settings) => client.missingLayers({ image, catalogerVersion }, settings),
       signal,
     );
-    return response.diffIds;
+    return { diffIds, configWanted };
   }
 
   async uploadLayer(layer: LayerUpload, signal?: AbortSignal): Promise<void> {

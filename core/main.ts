@@ -24,6 +24,7 @@ export { feeds } from './app/feeds.ts';
 export { type ImageSummary, images } from './app/image-queries.ts';
 export { fixedTokens } from './auth/fixed-tokens.ts';
 export { type Core, startCore } from './core.ts';
+export type { JobName } from './jobs/queue.ts';
 
 const help = {
   usage: 'gatehouse core [options]',

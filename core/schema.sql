@@ -88,6 +88,7 @@ create table gatehouse.images (
   digest text not null,
   platform text not null,
   diff_ids text[] not null,
+  proven boolean not null,
   state text not null default 'waiting'::text,
   reason text,
   os jsonb,

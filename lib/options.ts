@@ -229,6 +229,7 @@ export function describeOptions(
     help: option.fallback ? `${option.help} (default ${option.fallback})` : option.help,
   }));
   rows.push({ flag: '--config FILE', help: 'a YAML file with the same names as the flags' });
+  const last = Object.keys(table).at(-1) ?? 'config';
   const width = Math.min(34, Math.max(...rows.map((row) => row.flag.length)));
   const lines = rows.map(({ flag, help }) =>
     flag.length > width ? `  ${flag}\n  ${' '.repeat(width)}  ${help}` : `  ${flag.padEnd(width)}  ${help}`,
@@ -241,7 +242,7 @@ export function describeOptions(
     'Options:',
     ...lines,
     '',
-    'Each option can also be set as a variable: --log-level is GATEHOUSE_LOG_LEVEL.',
+    `Each option can also be set as a variable: --${flagName(last)} is ${variableName(last)}.`,
     '',
     'Example:',
     `  ${command.example}`,

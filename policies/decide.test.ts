@@ -253,7 +253,47 @@ describe('the patch', () => {
   });
 });
 
+describe('an image id cut short, which any node may take for an image of its own', () => {
+  it.each(['sha256:a', `sha256:${'a'.repeat(12)}`, `sha256:${'a'.repeat(63)}`])('is denied: %s', (image) => {
+    const decision = decided(
+      { object: pod('good:1', image) },
+      { defaults: { mode: 'audit', unknown: 'allow' } },
+    );
+    expect(decision.allowed).toBe(false);
+    expect(decision.reasons).toMatchObject([{ code: 'image_id_shortened', image }]);
+  });
+
+  it('is named beside what else is wrong, and as the mode has it', () => {
+    const audited = decided({ object: pod('bad:1', 'sha256:ab') }, { namespaceLabels: {} });
+    expect(audited).toMatchObject({ allowed: true, outcome: 'audit' });
+    expect(audited.reasons.map(({ code }) => code)).toEqual(['image_id_shortened', 'critical_fixable']);
+  });
+
+  it('is not what a whole id is, nor a repository that is called so', () => {
+    for (const image of [digestOf('b'), 'registry.test/sha256:ab', 'sha256:latest']) {
+      expect(decided({ object: pod(image) }).allowed).toBe(true);
+    }
+  });
+});
+
+describe('a label that says nothing', () => {
+  it('is told even where nobody is warned of anything else, for it may have been meant to enforce', () => {
+    const namespaceLabels = { 'gatehouse.dev/mode': 'Enforce' };
+    expect(decided({ object: pod('bad:1') }, { namespaceLabels })).toMatchObject({
+      outcome: 'audit',
+      warnings: [expect.stringContaining("'Enforce'")],
+    });
+  });
+});
+
 describe('a pod beyond all measure', () => {
+  it('is denied without an evaluation if no store could keep it', () => {
+    const object = { ...pod('good:1'), pad: Array<string>(1_800_000).fill('') };
+    const decision = decided({ object });
+    expect(decision).toMatchObject({ allowed: false, outcome: 'error' });
+    expect(decision.reasons[0]?.message).toContain('more than can be stored');
+  });
+
   it('is denied without an evaluation', () => {
     const decision = decided({ object: pod(...Array.from({ length: MAX_IMAGES + 1 }, () => 'good:1')) });
     expect(decision.reasons[0]?.code).toBe('too_many_images');

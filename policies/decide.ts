@@ -1,10 +1,12 @@
 import { explain } from '@gatehouse/lib/errors.ts';
 import type { AdmissionRequest } from './admission-request.ts';
+import { PolicyError } from './errors.ts';
 import { type FoundImage, findImage } from './found-image.ts';
 import { bearsImages, imagesOf, type NamedImage } from './images.ts';
 import { type Mode, type NamespaceSettings, settingsOf, type UnknownChoice } from './namespace-settings.ts';
 import { pinTags } from './pin.ts';
 import type { Judgement, PatchOperation, Policy, Reason } from './policy.ts';
+import { isShortenedId } from './reference.ts';
 import type { VerdictSource } from './verdict-index.ts';
 
 /** Everything that a decision rests on. */
@@ -40,6 +42,12 @@ export interface Decision {
   readonly patch: readonly PatchOperation[];
 }
 
+/**
+ * etcd takes objects of 1.5 MiB; an update brings two. A policy takes up to a second for each three megabytes, and
+ * other reviews wait for it.
+ */
+const MAX_OBJECTS_CHARACTERS = 3_500_000;
+
 /** A pod of more images than this is not a workload; it would cost every other request its time. */
 export const MAX_IMAGES = 256;
 
@@ -63,8 +71,11 @@ export function decide(policy: Policy, facts: DecisionFacts): Decision {
     mode,
     allowed: !(judgement.deny.length > 0 && mode === 'enforce' && isPod),
     reasons: judgement.deny,
-    warnings:
-      mode === 'audit' ? [] : [...settings.mistakes, ...warningsOf(judgement, { mode, isPod, facts })],
+    warnings: [
+      // Somebody meant something by a label that says nothing, and gets the default.
+      ...settings.mistakes,
+      ...(mode === 'audit' ? [] : warningsOf(judgement, { mode, isPod, facts })),
+    ],
     patch: isPod && mode === 'enforce' ? [...pinTags(found), ...(judgement.patch ?? [])] : [],
   };
 }
@@ -113,12 +124,26 @@ function judge(policy: Policy, parts: Judged): { judgement: Judgement; failed: b
     return { judgement: { deny: [{ code: 'too_many_images', message }], warn: [] }, failed: false };
   }
   try {
-    return { judgement: policy.judge(policyInput(parts)), failed: false };
+    const { deny, ...others } = policy.judge(policyInput(parts));
+    return { judgement: { ...others, deny: [...shortenedIds(parts.found), ...deny] }, failed: false };
   } catch (error) {
     // Besides the policy itself, an object nested too deep for JSON.stringify ends here.
     const message = `the request could not be judged: ${explain(error)}`;
     return { judgement: { deny: [{ code: 'policy_failed', message }], warn: [] }, failed: true };
   }
+}
+
+/** No policy can know what these are. */
+function shortenedIds(found: readonly FoundImage[]): Reason[] {
+  return found
+    .filter(({ reference }) => isShortenedId(reference))
+    .map(({ container, reference }) => ({
+      code: 'image_id_shortened',
+      message:
+        `${container}: ${reference} is an image id cut short, which each node takes for whatever image of its own ` +
+        'fits; name the image by its tag or its whole digest',
+      image: reference,
+    }));
 }
 
 /** The input document of the policy, as JSON: verdicts are JSON already and are spliced in as they are. */
@@ -153,6 +178,12 @@ function policyInput({ facts, mode, unknown, found }: Judged): string {
     unknown,
     now: facts.now.toISOString(),
   });
+  if (rest.length > MAX_OBJECTS_CHARACTERS) {
+    throw new PolicyError(
+      'policy_failed',
+      `the object has ${rest.length} characters, more than can be stored`,
+    );
+  }
   return `${rest.slice(0, -1)},"images":[${images.join(',')}]}`;
 }
 

@@ -44,6 +44,14 @@ function explicitRepository(name: string): string | undefined {
 }
 
 /**
+ * Whether a text is an image id cut short. Runtimes look such a one up among the images of their node (containerd by
+ * `digestset.Lookup`, Docker likewise) before they take it for a name and a tag, so that it can be any of them.
+ */
+export function isShortenedId(text: string): boolean {
+  return /^sha256:[0-9a-f]{1,63}$/.test(text);
+}
+
+/**
  * What a reference is looked up by: its digest if it has one, since content with one digest is the same in every
  * repository, else repository:tag.
  */

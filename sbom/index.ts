@@ -1,4 +1,7 @@
-export { CATALOGER_VERSION } from './catalogers/table.ts';
+export type { Cataloger, Findings } from './catalogers/cataloger.ts';
+export { examine } from './catalogers/examine.ts';
+export { FileParts } from './catalogers/file-parts.ts';
+export { CATALOGER_VERSION, catalogerNamed } from './catalogers/table.ts';
 export { chainIds } from './chain-ids.ts';
 export { decodeFragment } from './decode-fragment.ts';
 export { encodeFragment } from './encode-fragment.ts';
@@ -25,10 +28,6 @@ export {
   type Location,
 } from './image/fold.ts';
 export { packageUrl } from './image/package-url.ts';
-export type { Cataloger, Findings } from './catalogers/cataloger.ts';
-export { examine } from './catalogers/examine.ts';
-export { FileParts } from './catalogers/file-parts.ts';
-export { catalogerNamed } from './catalogers/table.ts';
 export type { LayerBlob } from './layer/blob-reader.ts';
 export { catalogBlob } from './layer/catalog-blob.ts';
 export { catalogFolder } from './layer/catalog-folder.ts';
@@ -36,6 +35,7 @@ export type { ContainerRoot } from './layer/opacity.ts';
 export type { Examiner } from './layer/read-file.ts';
 export type { OsRelease } from './os-release.ts';
 export { isOfSystem, type Package, type PackageType } from './package.ts';
+export { parseImageConfig } from './sources/image-config.ts';
 export { fileSourceForms, openSource } from './sources/open-source.ts';
-export type { Platform } from './sources/platform.ts';
+export { describePlatform } from './sources/platform.ts';
 export type { SourceImage, SourceLayer } from './sources/source-image.ts';

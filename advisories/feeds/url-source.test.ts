@@ -1,5 +1,5 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
-import type { AddressInfo } from 'node:net';
+import { type AddressInfo, createServer as createTcpServer } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { FeedSource } from './source.ts';
@@ -97,6 +97,24 @@ describe('a feed on a server', () => {
       message: expect.stringMatching(/\/feeds\/npm\/all\.zip$/),
       cause: { message: expect.stringMatching(cause) },
     });
+  });
+
+  it('is whole when a plain server says its end by closing the connection, before we have read it', async () => {
+    // 64 MB is far more than sockets hold, so writing it to disk falls behind.
+    const content = Buffer.alloc(64 * 1024 * 1024, 'records ');
+    await using plain = createTcpServer((socket) => {
+      socket.on('error', () => undefined);
+      socket.once('data', () => socket.end(Buffer.concat([Buffer.from('HTTP/1.0 200 OK\r\n\r\n'), content])));
+    });
+    await new Promise<void>((resolve) => plain.listen(0, '127.0.0.1', resolve));
+    const { port } = plain.address() as AddressInfo;
+    const source = urlSource(new URL(`http://127.0.0.1:${port}/`));
+    for (let fetched = 0; fetched < 3; fetched++) {
+      const opened = await source.open('npm/all.zip', undefined);
+      if (typeof opened === 'string') throw new Error(`the feed is ${opened}`);
+      await using file = opened;
+      expect((await file.handle.stat()).size).toBe(content.length);
+    }
   });
 
   it('is out of reach if there is no server', async () => {

@@ -2,6 +2,9 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+// Not Node's own fetch: that of Node 24.21 (undici 7.29.1) throws `assert(!this.paused)` where nobody can catch it when
+// a server closes the connection, as plain ones do to say the end, before we have read what came.
+import { fetch, type Response } from 'undici';
 import { ecosystemNames } from '../ecosystems/table.ts';
 import { AdvisoryError } from '../errors.ts';
 import { type FeedSource, MAX_FEED_BYTES, tooLarge } from './source.ts';

@@ -14,7 +14,7 @@ const CALL_TIMEOUT_MS = 30_000;
 /** Where containerd keeps blobs below its root. */
 const CONTENT_FOLDER = 'io.containerd.content.v1.content/blobs';
 /** The OCI image specification has no limit; registries take manifests of 4 MiB. */
-const MAX_MANIFEST_BYTES = 4 * 1024 * 1024;
+const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
 
 interface Descriptor {
   readonly mediaType?: string;
@@ -123,20 +123,30 @@ export class ContainerdStore {
   }
 
   async #read(digest: string, signal: AbortSignal): Promise<Manifest | undefined> {
+    const bytes = await this.readDocument(digest, signal);
+    try {
+      return bytes && (JSON.parse(bytes.toString('utf8')) as Manifest);
+    } catch (cause) {
+      throw new AgentError('runtime_failed', `the manifest ${digest} is not JSON`, { cause });
+    }
+  }
+
+  /** A manifest or a configuration, as it is; undefined if the node has not kept it. Throws AgentError. */
+  async readDocument(digest: string, signal: AbortSignal): Promise<Buffer | undefined> {
     const chunks: Uint8Array[] = [];
     let size = 0;
     try {
       for await (const { data } of this.#content.read({ digest }, this.#settings(signal))) {
         size += data.length;
-        if (size > MAX_MANIFEST_BYTES)
-          throw new AgentError('runtime_failed', `${digest} is too large for a manifest`);
+        if (size > MAX_DOCUMENT_BYTES)
+          throw new AgentError('runtime_failed', `${digest} is too large for a manifest or a configuration`);
         chunks.push(data);
       }
-      return JSON.parse(Buffer.concat(chunks).toString('utf8')) as Manifest;
+      return Buffer.concat(chunks);
     } catch (cause) {
       if (isAbsent(cause)) return undefined;
       if (cause instanceof AgentError) throw cause;
-      throw new AgentError('runtime_failed', `cannot read the manifest ${digest}`, { cause });
+      throw new AgentError('runtime_failed', `cannot read ${digest}`, { cause });
     }
   }
 

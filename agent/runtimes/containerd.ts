@@ -78,8 +78,11 @@ export class Containerd implements Runtime {
     return this.#cri.inventory(signal);
   }
 
-  layersOf(image: string, signal: AbortSignal): Promise<ImageLayers> {
-    return this.#cri.layersOf(image, signal);
+  async layersOf(image: string, signal: AbortSignal): Promise<ImageLayers> {
+    return {
+      ...(await this.#cri.layersOf(image, signal)),
+      config: () => this.#store.readDocument(image, signal),
+    };
   }
 
   async placesOf(

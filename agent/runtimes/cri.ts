@@ -51,7 +51,7 @@ export class Cri {
   }
 
   /** What an image is made of. Throws AgentError `image_gone`. */
-  async layersOf(image: string, signal: AbortSignal): Promise<ImageLayers> {
+  async layersOf(image: string, signal: AbortSignal): Promise<Omit<ImageLayers, 'config'>> {
     const { image: found, info } = await this.#images.imageStatus(
       { image: { image }, verbose: true },
       settings(signal),
@@ -112,7 +112,7 @@ function toContainer(container: Container, image: string, pod: PodSandbox | unde
 }
 
 /** The image specification inside the runtime's document; both containerd and CRI-O have it under these names. */
-function parseImageInfo(image: string, info: string | undefined): ImageLayers {
+function parseImageInfo(image: string, info: string | undefined): Omit<ImageLayers, 'config'> {
   try {
     const { imageSpec } = JSON.parse(info ?? '') as {
       imageSpec: { os: string; architecture: string; variant?: string; rootfs: { diff_ids: string[] } };

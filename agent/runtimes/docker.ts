@@ -1,5 +1,5 @@
 import { createWriteStream } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -65,7 +65,25 @@ export class Docker implements Runtime {
 
   async layersOf(image: string): Promise<ImageLayers> {
     const { Os, Architecture, RootFS } = await this.#inspect(image);
-    return { platform: `${Os}/${Architecture}`, diffIds: RootFS.Layers ?? [] };
+    return {
+      platform: `${Os}/${Architecture}`,
+      diffIds: RootFS.Layers ?? [],
+      config: () => this.#configOf(image),
+    };
+  }
+
+  /** Docker keeps configurations as files, and gives them to nobody but in an export of the whole image. */
+  async #configOf(image: string): Promise<Buffer | undefined> {
+    const { DockerRootDir, Driver } = (await this.#docker.info()) as {
+      DockerRootDir: string;
+      Driver: string;
+    };
+    const [algorithm = '', hex = ''] = image.split(':');
+    const file = join(DockerRootDir, 'image', Driver, 'imagedb', 'content', algorithm, hex);
+    return readFile(file).catch((err: unknown) => {
+      this.#log.debug({ err, image }, 'no configuration of this image');
+      return undefined;
+    });
   }
 
   async placesOf(image: RuntimeImage, layers: ImageLayers, inventory: Inventory): Promise<LayerPlaces> {

@@ -32,6 +32,8 @@ export interface ImageLayers {
   readonly platform: string;
   /** From the bottom to the top. */
   readonly diffIds: readonly string[];
+  /** Reads the configuration that both are from, as it is; undefined if this node cannot show it. */
+  readonly config: () => Promise<Buffer | undefined>;
 }
 
 /** Where layers lie as plain folders: those of a whole image, with the root of a container of it. */

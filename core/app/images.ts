@@ -1,4 +1,5 @@
 import { packageKeys } from '@gatehouse/advisories';
+import type { VerdictState } from '@gatehouse/policies';
 import { decodeFragment, type Fragment, fold, type ImageContents, isOfSystem } from '@gatehouse/sbom';
 import type { Sql } from '../datastore/database.ts';
 import { findImage, type ImageRow, setComposed } from '../datastore/images.ts';
@@ -20,10 +21,8 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
     if (layers.length < new Set(image.diffIds).size) return;
     const readable = await readableLayers(image, layers);
     const contents = fold(readable.map(({ fragment }) => fragment));
-    const unreadable = layers.filter((layer) => layer.fragment === null);
     await setComposed(sql, digest, {
-      state: unreadable.length === 0 ? 'ready' : unreadable.length < layers.length ? 'partial' : 'failed',
-      reason: unreadable[0] && `layer ${unreadable[0].diffId}: ${unreadable[0].unreadable}`,
+      ...stateOf(image, layers, contents.problems),
       os: contents.os,
       catalogerVersion,
     });
@@ -37,6 +36,40 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
     await app.jobs.send(sql, 'rematch-packages', {});
     await app.jobs.send(sql, 'judge-images', {});
   });
+}
+
+/** Catalogers of files that speak for many packages at once. */
+const databases: ReadonlySet<string | undefined> = new Set([
+  'apk',
+  'dpkg',
+  'os-release',
+  'rpm',
+  'rpm-manifest',
+]);
+
+/** Whether all that counts could be read, and the first thing that could not. */
+function stateOf(
+  { proven }: ImageRow,
+  layers: readonly StoredLayer[],
+  problems: ImageContents['problems'],
+): { state: VerdictState; reason: string | undefined } {
+  const unreadable = layers.filter((layer) => layer.fragment === null);
+  const [layer] = unreadable;
+  if (layer) {
+    const state = unreadable.length < layers.length ? 'partial' : 'failed';
+    return { state, reason: `layer ${layer.diffId}: ${layer.unreadable}` };
+  }
+  // A manifest that is broken is of one package, and of none that would work. Where a whole database or a file beyond
+  // the bounds was not read, anything may be in it.
+  const unread = problems.find(
+    ({ code, cataloger }) =>
+      code === 'evidence_too_large' ||
+      code === 'evidence_sparse' ||
+      (code === 'evidence_invalid' && databases.has(cataloger)),
+  );
+  if (unread) return { state: 'partial', reason: `${unread.path}: ${unread.message ?? unread.code}` };
+  if (!proven) return { state: 'partial', reason: 'no node has shown the configuration of the image' };
+  return { state: 'ready', reason: undefined };
 }
 
 /** The layers that could be read, from the bottom to the top. */

@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
-import { chainIds, decodeFragment, type Fragment } from '@gatehouse/sbom';
+import { isDeepStrictEqual } from 'node:util';
+import { chainIds, decodeFragment, describePlatform, type Fragment, parseImageConfig } from '@gatehouse/sbom';
 import type { NodeName } from '../datastore/aliases.ts';
 import type { Sql } from '../datastore/database.ts';
-import { findImage, hasImageWithLayer, imagesToCompose, insertImage } from '../datastore/images.ts';
+import { hasImageWithLayer, type ImageRecord, imagesToCompose, insertImage } from '../datastore/images.ts';
 import { insertFragment, insertUnreadable, type LayerKey, unknownLayers } from '../datastore/layers.ts';
 import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
@@ -15,36 +16,67 @@ export interface ImageDescription {
   readonly platform: string;
   readonly diffIds: readonly string[];
   readonly aliases: readonly string[];
+  /** The configuration, which proves the platform and the diff ids; empty if it is not sent along. */
+  readonly config: Uint8Array;
 }
 
-/** Makes an image known; gives the diff ids of the layers that are missing. */
+/**
+ * Makes an image known; gives the diff ids of the layers that are missing, and whether nobody has proven yet what the
+ * image is made of. What is proven stands against what anyone else says.
+ */
 export async function missingLayers(
   app: App,
   node: NodeName,
   description: ImageDescription,
   catalogerVersion: string,
-): Promise<readonly string[]> {
-  const image = {
-    digest: digest('image.digest', description.digest),
-    platform: shortText('image.platform', description.platform),
-    diffIds: diffIds('image.diff_ids', description.diffIds),
-  };
-  const names = aliases('image.aliases', description.aliases).map((alias) => ({
+): Promise<{ readonly diffIds: readonly string[]; readonly configWanted: boolean }> {
+  const said = describedImage(description);
+  const names = aliases(description.aliases).map((alias) => ({
     alias,
-    image: image.digest,
+    image: said.digest,
   }));
   return app.database.transaction(async (sql) => {
-    await insertImage(sql, image);
+    const image = await insertImage(sql, said);
+    if (!isDeepStrictEqual([image.platform, ...image.diffIds], [said.platform, ...said.diffIds])) {
+      app.log.error(
+        { image: said.digest, source: nameOf(node), kept: image.diffIds, got: said.diffIds },
+        'a node says that an image is made of something else',
+      );
+    }
     await hearOf(app, sql, node, { runtime: '', names, complete: false });
     // This node may be able to read what others could not, or what it could not before.
     const layers = withChains(image.diffIds);
     const missing = await unknownLayers(sql, layers, catalogerVersion, { orUnreadable: true });
-    const known = await findImage(sql, image.digest);
-    if (missing.length === 0 && known?.composedBy !== catalogerVersion) {
+    if (missing.length === 0 && image.composedBy !== catalogerVersion) {
       await app.jobs.send(sql, 'compose-image', { image: image.digest, catalogerVersion });
     }
-    return missing;
+    return { diffIds: missing, configWanted: !image.proven };
   });
+}
+
+/** What a description says of an image: by its configuration, if that is sent, which must be the one it is called by. */
+function describedImage(description: ImageDescription): ImageRecord {
+  const name = digest('image.digest', description.digest);
+  if (description.config.length === 0) {
+    return {
+      digest: name,
+      platform: shortText('image.platform', description.platform),
+      diffIds: diffIds('image.diff_ids', description.diffIds),
+      proven: false,
+    };
+  }
+  const actual = `sha256:${createHash('sha256').update(description.config).digest('hex')}`;
+  if (actual !== name) {
+    throw new CoreError('invalid_request', `image.config has the digest ${actual}, not ${name}`);
+  }
+  try {
+    const { platform, diffIds: proven } = parseImageConfig(Buffer.from(description.config));
+    return { digest: name, platform: describePlatform(platform), diffIds: proven, proven: true };
+  } catch (cause) {
+    throw new CoreError('invalid_request', `image.config of ${name} is not the configuration of an image`, {
+      cause,
+    });
+  }
 }
 
 /** A layer's fragment as it came over the wire. */

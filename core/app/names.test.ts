@@ -74,14 +74,14 @@ describe('the names of an image in a request', () => {
     ['app:1\0', []],
     ['app:1\n', []],
   ])('are made full: %j', (text, full) => {
-    expect(aliases('image.aliases', [text])).toEqual(full);
+    expect(aliases([text])).toEqual(full);
   });
 
-  it('are there once, in the order in which they came', () => {
-    expect(aliases('f', ['b:1', 'nginx', 'docker.io/nginx:latest', 'b:1', 'a:1'])).toEqual([
+  it('are there once, in an order of their own', () => {
+    expect(aliases(['b:1', 'nginx', 'docker.io/nginx:latest', 'b:1', 'a:1'])).toEqual([
+      'docker.io/library/a:1',
       'docker.io/library/b:1',
       'docker.io/library/nginx:latest',
-      'docker.io/library/a:1',
     ]);
   });
 
@@ -92,20 +92,20 @@ describe('the names of an image in a request', () => {
       .map(([text, digest]) => (digest ? `${text}@${digest}` : text));
     fc.assert(
       fc.property(name, (text) => {
-        const full = aliases('f', [text]);
+        const full = aliases([text]);
         expect(full.map(aliasKey)).toEqual([aliasKey(text)].filter((key) => key !== undefined));
-        expect(aliases('f', full)).toEqual(full);
+        expect(aliases(full)).toEqual(full);
       }),
       { numRuns: 1_000 },
     );
   });
 
-  it('are no more than 128, those that no pod could name included', () => {
-    const most = Array<string>(128).fill('<none>');
-    expect(aliases('image.aliases', most)).toEqual([]);
-    expect(() => aliases('image.aliases', [...most, 'app'])).toThrow(
-      refusal(/^image\.aliases has 129 entries; the most is 128/),
-    );
+  it('are no more than 128, digests first, and those that no pod could name do not count', () => {
+    const digested = `app@${d}`;
+    const tags = Array.from({ length: 200 }, (_, n) => `app:${1000 + n}`);
+    const kept = aliases([...Array<string>(200).fill('<none>'), ...tags, digested]);
+    expect(kept).toHaveLength(128);
+    expect(kept.slice(0, 2)).toEqual([`docker.io/library/${digested}`, 'docker.io/library/app:1000']);
   });
 });
 

@@ -25,22 +25,23 @@ export function diffIds(field: string, texts: readonly string[]): readonly strin
 
 /**
  * The names of an image in their full form. Docker leaves docker.io out, and old runtimes say <none>:
- * what no pod could name is left out.
+ * what no pod could name is left out, and so are names beyond the most, for whoever may start pods can give an image as
+ * many as he likes, and must not thereby silence the node.
  */
-export function aliases(field: string, texts: readonly string[]): string[] {
-  if (texts.length > MAX_ALIASES) {
-    throw new CoreError(
-      'invalid_request',
-      `${field} has ${texts.length} entries; the most is ${MAX_ALIASES}`,
-    );
-  }
+export function aliases(texts: readonly string[]): string[] {
   const full = texts.flatMap((each) => {
     const reference = parseReference(each);
     if (!reference) return [];
     const { repository, tag, digest } = reference;
     return `${repository}${tag === undefined ? '' : `:${tag}`}${digest === undefined ? '' : `${repository && '@'}${digest}`}`;
   });
-  return [...new Set(full)];
+  return [...new Set(full)].sort(digestsFirst).slice(0, MAX_ALIASES);
+}
+
+/** What the tags are put to digests by when pods are pinned. */
+function digestsFirst(a: string, b: string): number {
+  const order = Number(b.includes('@')) - Number(a.includes('@'));
+  return order || (a < b ? -1 : Number(a > b));
 }
 
 /** A text that is kept as it is, of a length that cannot hurt. */

@@ -35,7 +35,7 @@ export async function reportNode(app: App, node: NodeName, report: NodeReport): 
   }
   const images = report.images.map((image) => digest('image', image.digest));
   const names = report.images.flatMap((image) =>
-    aliases('aliases', image.aliases).map((alias) => ({ alias, image: image.digest })),
+    aliases(image.aliases).map((alias) => ({ alias, image: image.digest })),
   );
   const containers = report.containers.map((container) => ({
     id: shortText('container id', container.id),

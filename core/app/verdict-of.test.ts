@@ -9,6 +9,7 @@ const image: ImageRow = {
   digest: 'sha256:a',
   platform: 'linux/amd64',
   diffIds: [],
+  proven: true,
   state: 'ready',
   reason: null,
   os: { id: 'debian', versionId: '12' },

@@ -1,8 +1,13 @@
 import { storeState, type VerdictRow, verdictsAfter } from '../datastore/verdicts.ts';
 import type { App } from './app.ts';
 
-/** A verdict with twenty findings has some 5 KB as JSON, and a gRPC message 4 MiB at most. */
+/** Rows are read so many at a time; one with twenty findings has some 5 KB as JSON. */
 const BATCH = 250;
+/**
+ * Batches are cut to this, since whoever gets them takes 4 MiB: images may have up to 128 names, and findings names as
+ * long as their authors like, within the bounds of what is stored.
+ */
+const BATCH_CHARACTERS = 512 * 1024;
 /** Watchers count on hearing from the core this often, so that they know their verdicts to be current. */
 const HEARTBEAT_MS = 10_000;
 
@@ -32,9 +37,28 @@ export async function* watchVerdicts(
   while (!signal.aborted) {
     const ring = app.bell.next(HEARTBEAT_MS, signal);
     const changes = await verdictsAfter(app.database, revision, BATCH);
-    revision = changes.at(-1)?.revision ?? revision;
-    const caughtUp = changes.length < BATCH;
-    yield { store, changes, revision, caughtUp };
-    if (caughtUp) await ring;
+    const isLast = changes.length < BATCH;
+    const parts = cut(changes);
+    for (const [index, part] of parts.entries()) {
+      revision = part.at(-1)?.revision ?? revision;
+      yield { store, changes: part, revision, caughtUp: isLast && index === parts.length - 1 };
+    }
+    if (isLast) await ring;
   }
+}
+
+/** Rows in pieces of a bounded size, in their order; one piece of none if there are none. */
+function cut(rows: readonly VerdictRow[]): readonly (readonly VerdictRow[])[] {
+  const parts: VerdictRow[][] = [[]];
+  let characters = 0;
+  for (const row of rows) {
+    const size = JSON.stringify(row).length;
+    if (characters > 0 && characters + size > BATCH_CHARACTERS) {
+      parts.push([]);
+      characters = 0;
+    }
+    parts.at(-1)?.push(row);
+    characters += size;
+  }
+  return parts;
 }

@@ -59,7 +59,11 @@ export async function learnAliases(
   return rows.map((row) => row.image);
 }
 
-/** Of each image the names that it holds now: of the images of a platform that share a name, the last one learnt. */
+/**
+ * Of each image the names that it holds now. Of the images of a platform that share a tag it is the last one learnt's,
+ * for tags move. A digest never means something else: where nodes contradict each other all images keep it, so that the
+ * worst of their verdicts counts.
+ */
 export async function currentAliases(
   sql: Sql,
   images: readonly string[],
@@ -67,10 +71,10 @@ export async function currentAliases(
   const rows = await sql.query<Alias>(
     `select mine.alias, mine.image
      from gatehouse.aliases mine join gatehouse.images me on me.digest = mine.image
-     where mine.image = any($1) and not exists (
+     where mine.image = any($1) and (mine.digest is not null or not exists (
        select from gatehouse.aliases other join gatehouse.images it on it.digest = other.image
        where other.alias = mine.alias and other.image <> mine.image and it.platform = me.platform
-         and (other.learned_at, other.image) > (mine.learned_at, mine.image))
+         and (other.learned_at, other.image) > (mine.learned_at, mine.image)))
      order by mine.image, mine.alias`,
     [images],
   );

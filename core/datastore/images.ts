@@ -7,6 +7,8 @@ export interface ImageRecord {
   readonly digest: string;
   readonly platform: string;
   readonly diffIds: readonly string[];
+  /** It is known from the configuration itself; else from the word of a node. */
+  readonly proven: boolean;
 }
 
 /** The operating system of an image, as its os-release says. */
@@ -25,15 +27,24 @@ export interface ImageRow extends ImageRecord {
   readonly composedBy: string | null;
 }
 
-const columns = `digest, platform, diff_ids as "diffIds", state, reason, os, composed_at as "composedAt",
+const columns = `digest, platform, diff_ids as "diffIds", proven, state, reason, os, composed_at as "composedAt",
   composed_by as "composedBy"`;
 
-/** Makes an image known; what is known of it already stays. */
-export async function insertImage(sql: Sql, image: ImageRecord): Promise<void> {
+/**
+ * Makes an image known, and gives what is known of it then: what was proven, else what was said first. An image that
+ * is proven only now is to be composed anew.
+ */
+export async function insertImage(sql: Sql, image: ImageRecord): Promise<ImageRow> {
   await sql.query(
-    `insert into gatehouse.images (digest, platform, diff_ids) values ($1, $2, $3) on conflict do nothing`,
-    [image.digest, image.platform, image.diffIds],
+    `insert into gatehouse.images (digest, platform, diff_ids, proven) values ($1, $2, $3, $4)
+     on conflict (digest) do update set platform = excluded.platform, diff_ids = excluded.diff_ids, proven = true,
+       composed_by = null
+       where excluded.proven and not images.proven`,
+    [image.digest, image.platform, image.diffIds, image.proven],
   );
+  const row = await findImage(sql, image.digest);
+  if (!row) throw new Error(`image ${image.digest} was just inserted`);
+  return row;
 }
 
 /** The image, locked until the transaction ends if `lock` is set, so that it is composed and judged by one at a time. */

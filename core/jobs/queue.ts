@@ -22,7 +22,7 @@ interface JobSettings {
    * runs: what is asked for while an import runs is done once more after it.
    */
   readonly policy: QueuePolicy;
-  /** After this many seconds a job counts as lost and is run again. */
+  /** A job that takes longer than this hangs: it is given up and run again. */
   readonly expireInSeconds: number;
   readonly retryLimit: number;
 }
@@ -38,8 +38,15 @@ const names = Object.keys(settings) as JobName[];
 
 const RETRY_DELAY_SECONDS = 2;
 const RETRY_DELAY_MOST_SECONDS = 300;
-/** Workers are woken by NOTIFY; polling only covers for a notification that was lost. */
+/** Workers are woken by NOTIFY; polling is for tries after a failure, and covers for a notification that was lost. */
 const POLL_SECONDS = 10;
+/**
+ * A worker says twice in this time that it still runs its job. Whose worker falls silent, as with a core that was
+ * killed, is found by the next look and run again: so a minute after the last word at most, with the first retry's delay
+ * and the poll.
+ */
+const HEARTBEAT_SECONDS = 30;
+const LOOK_FOR_LOST_SECONDS = 15;
 /** A day is long enough to see what has failed and why. */
 const KEEP_FINISHED_SECONDS = 86_400;
 const QUEUE_CONNECTIONS = 4;
@@ -64,19 +71,27 @@ export class Jobs implements AsyncDisposable {
       max: QUEUE_CONNECTIONS,
       useListenNotify: true,
       schedule: false,
+      superviseIntervalSeconds: LOOK_FOR_LOST_SECONDS,
+      monitorIntervalSeconds: LOOK_FOR_LOST_SECONDS,
     });
     boss.on('error', (err) => log.error({ err }, 'queue'));
     await boss.start();
     for (const name of names) {
-      await boss.createQueue(name, {
-        ...settings[name],
+      const { policy, ...limits } = settings[name];
+      const options = {
+        ...limits,
         notify: true,
         retryBackoff: true,
         retryDelay: RETRY_DELAY_SECONDS,
         retryDelayMax: RETRY_DELAY_MOST_SECONDS,
         deleteAfterSeconds: KEEP_FINISHED_SECONDS,
-      });
+        heartbeatSeconds: HEARTBEAT_SECONDS,
+      };
+      await boss.createQueue(name, { policy, ...options });
+      // A queue of an earlier release stays as that made it.
+      await boss.updateQueue(name, options);
     }
+    await boss.supervise();
     return new Jobs(boss, log);
   }
 
@@ -98,13 +113,15 @@ export class Jobs implements AsyncDisposable {
     });
   }
 
-  /** How many jobs run or could run now. */
-  async pending(sql: Sql): Promise<number> {
-    const [row] = await sql.query<{ count: number }>(
-      `select count(*) as count from gatehouse_jobs.job
-       where state in ('created', 'retry', 'active') and (state = 'active' or start_after <= now())`,
+  /** Which kinds of jobs run or could run now. */
+  async pending(sql: Sql): Promise<readonly JobName[]> {
+    const rows = await sql.query<{ name: JobName }>(
+      `select distinct name from gatehouse_jobs.job
+       where state in ('created', 'retry', 'active') and (state = 'active' or start_after <= now())
+         and name = any ($1) order by name`,
+      [names],
     );
-    return row?.count ?? 0;
+    return rows.map(({ name }) => name);
   }
 
   /** Runs jobs as they come, `concurrency` of each kind at a time in this process. */
@@ -114,26 +131,32 @@ export class Jobs implements AsyncDisposable {
   ): Promise<void> {
     for (const name of names) {
       const handle = handlers[name] as (data: object, signal: AbortSignal) => Promise<void>;
-      await this.#boss.work(
-        name,
-        {
-          pollingIntervalSeconds: POLL_SECONDS,
-          notifyPollingIntervalSeconds: POLL_SECONDS,
-          localConcurrency: concurrency,
-        },
-        async ([job]: Job[]) => {
-          if (!job) return;
-          try {
-            await handle(job.data, job.signal);
-          } catch (err) {
-            const failure = { err, job: name, ...job.data, attempt: job.retryCount + 1 };
-            if (err instanceof CodedError) this.#log.warn(failure, 'job failed');
-            else this.#log.error(failure, 'job failed');
-            throw err;
-          }
-        },
-      );
+      for (let worker = 0; worker < concurrency; worker++) await this.#startWorker(name, handle);
     }
+  }
+
+  /** One job at a time. Of its own, for only the first of workers that pg-boss starts together can be called by its id. */
+  async #startWorker(
+    name: JobName,
+    handle: (data: object, signal: AbortSignal) => Promise<void>,
+  ): Promise<void> {
+    const id: string = await this.#boss.work(
+      name,
+      { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: POLL_SECONDS },
+      async ([job]: Job[]) => {
+        if (!job) return;
+        // Notifications are one for many jobs, or came while this one ran: so on to the next until there is none.
+        this.#boss.notifyWorker(id);
+        try {
+          await handle(job.data, job.signal);
+        } catch (err) {
+          const failure = { err, job: name, ...job.data, attempt: job.retryCount + 1 };
+          if (err instanceof CodedError) this.#log.warn(failure, 'job failed');
+          else this.#log.error(failure, 'job failed');
+          throw err;
+        }
+      },
+    );
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

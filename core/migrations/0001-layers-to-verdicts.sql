@@ -30,6 +30,8 @@ create table gatehouse.images (
   digest text primary key,
   platform text not null,
   diff_ids text[] not null,
+  -- They are those of the configuration itself, not the word of a node.
+  proven boolean not null,
   -- waiting: not all layers are there; ready, partial, failed: as in verdicts.
   state text not null default 'waiting' check (state in ('waiting', 'ready', 'partial', 'failed')),
   reason text,

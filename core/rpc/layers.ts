@@ -14,7 +14,8 @@ export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> 
     async missingLayers({ image, catalogerVersion }, { caller }) {
       const agent = mustBe(caller, 'agent');
       if (!image) throw new CoreError('invalid_request', 'image is missing');
-      return { diffIds: [...(await missingLayers(app, agent, image, catalogerVersion))] };
+      const { diffIds, configWanted } = await missingLayers(app, agent, image, catalogerVersion);
+      return { diffIds: [...diffIds], configWanted };
     },
     async uploadLayer(requests, { caller }) {
       const agent = mustBe(caller, 'agent');

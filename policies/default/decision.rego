@@ -60,11 +60,14 @@ warnings contains reason if {
 	}
 }
 
-# A verdict that says nothing of the content is no verdict. Mind that null is true in Rego.
-judged(image) if image.verdict.state in {"ready", "partial"}
+# A verdict that does not speak of the whole content is none: what could not be read is where something would be hidden.
+# Mind that null is true in Rego.
+judged(image) if image.verdict.state == "ready"
 
 why_unknown(image) := "not known yet" if {
 	image.verdict == null
+} else := "known, but its content could be read only in part" if {
+	image.verdict.state == "partial"
 } else := "known, but its content could not be read"
 
 # The worst kind of offence first: its code is the code of the denial.

@@ -135,6 +135,13 @@ test_an_image_read_in_part_is_judged_and_warned_of if {
 	decision.warn[0].code == "image_partial"
 }
 
+test_an_image_read_in_part_counts_as_unknown_where_those_are_denied if {
+	verdict := object.union(clean, {"state": "partial"})
+	decision := admission.decision with input as review(verdict, {"unknown": "deny"})
+	decision.deny[0].code == "image_unknown"
+	contains(decision.deny[0].message, "only in part")
+}
+
 test_each_image_has_a_reason_of_its_own if {
 	images := [
 		{"container": "app", "position": "container", "reference": "a:1", "verdict": critical([lodash])},

@@ -187,7 +187,13 @@ describe('problems of an image', () => {
   it('are those of evidence that is seen, and of layers', async () => {
     const contents = await image([broken], [{ name: 'a/.wh.' }]);
     expect(contents.problems).toEqual([
-      { layer: 0, path: broken.name, code: 'evidence_invalid', message: 'the manifest is not a JSON object' },
+      {
+        layer: 0,
+        path: broken.name,
+        cataloger: 'npm',
+        code: 'evidence_invalid',
+        message: 'the manifest is not a JSON object',
+      },
       { layer: 1, path: 'a/.wh.', code: 'whiteout_invalid' },
     ]);
   });

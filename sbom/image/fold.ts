@@ -34,6 +34,8 @@ export interface ImageProblem {
   readonly layer: number;
   readonly path: string;
   readonly code: Problem['code'] | EvidenceProblem['code'];
+  /** Which cataloger could not read it; none where it is an entry of the layer that could not be kept. */
+  readonly cataloger?: string | undefined;
   readonly message?: string | undefined;
 }
 
@@ -58,7 +60,8 @@ function layerProblems({ problems }: Fragment, layer: number): ImageProblem[] {
 }
 
 function evidenceProblem({ path, last: { layer, evidence } }: VisibleEvidence): ImageProblem[] {
-  return evidence.problem ? [{ layer, path, ...evidence.problem }] : [];
+  const { problem, cataloger } = evidence;
+  return problem ? [{ layer, path, cataloger, ...problem }] : [];
 }
 
 function byLayer(a: ImageProblem, b: ImageProblem): number {

@@ -43,14 +43,13 @@ export async function openDockerArchive(store: FileStore): Promise<SourceImage> 
       },
     );
   }
-  const { parsed: config, digest } = await readDocument(
-    store,
-    saved.config,
-    parseConfig,
-    digestIn(saved.config),
-  );
+  const {
+    parsed: config,
+    digest,
+    bytes,
+  } = await readDocument(store, saved.config, parseConfig, digestIn(saved.config));
   const layers = saved.layers.map((path) => ({ path, mediaType: LAYER_TYPE }));
-  return assembleImage(store, { digest, config, aliases: saved.tags, layers });
+  return assembleImage(store, { digest, bytes, config, aliases: saved.tags, layers });
 }
 
 /** The config is named after its digest: `HEX.json`, or `blobs/sha256/HEX` since Docker 25. */

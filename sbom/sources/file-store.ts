@@ -25,12 +25,12 @@ export async function readDocument<T>(
   path: string,
   parse: (value: JsonValue) => T,
   digest?: string,
-): Promise<{ readonly parsed: T; readonly digest: string }> {
+): Promise<{ readonly parsed: T; readonly digest: string; readonly bytes: Buffer }> {
   const bytes = await readBytes(store, path);
   const actual = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
   if (actual !== (digest ?? actual)) throw corrupt(store, `has ${path} with the digest ${actual}`);
   try {
-    return { parsed: parse(new JsonValue(JSON.parse(bytes.toString('utf8')), path)), digest: actual };
+    return { parsed: parse(new JsonValue(JSON.parse(bytes.toString('utf8')), path)), digest: actual, bytes };
   } catch (cause) {
     throw corrupt(store, `has ${path} that cannot be understood`, cause);
   }

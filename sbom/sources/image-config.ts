@@ -1,4 +1,4 @@
-import type { JsonValue } from '../json-shape.ts';
+import { JsonValue } from '../json-shape.ts';
 import { parseDigest } from './digest.ts';
 import { type Platform, parsePlatform } from './platform.ts';
 
@@ -16,4 +16,9 @@ export function parseConfig(value: JsonValue): ImageConfig {
     platform: parsePlatform(value),
     diffIds: value.get('rootfs').get('diff_ids').list(MAX_LAYERS, parseDigest),
   };
+}
+
+/** What the bytes of a configuration say. Throws a plain error that says where they are not of its form. */
+export function parseImageConfig(bytes: Buffer): ImageConfig {
+  return parseConfig(new JsonValue(JSON.parse(bytes.toString('utf8')), 'config'));
 }

@@ -31,9 +31,10 @@ export async function openOciLayout(store: FileStore, tag: string | undefined): 
     manifestDigest,
   );
   const { digest } = manifest.config;
-  const { parsed: config } = await readDocument(store, blobPath(digest), parseConfig, digest);
+  const { parsed: config, bytes } = await readDocument(store, blobPath(digest), parseConfig, digest);
   return assembleImage(store, {
     digest,
+    bytes,
     config,
     aliases: [...new Set([...tagged.flatMap(({ names }) => names.filter(isWholeName)), ...chain])],
     layers: manifest.layers.map((layer) => ({ path: blobPath(layer.digest), mediaType: layer.mediaType })),

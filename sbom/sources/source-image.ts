@@ -8,6 +8,8 @@ export interface SourceImage extends AsyncDisposable {
   /** Of the config, `sha256:…`: what an image is known by. */
   readonly digest: string;
   readonly platform: Platform;
+  /** The configuration itself. */
+  readonly config: Buffer;
   /** From bottom to top. */
   readonly diffIds: readonly string[];
   /** Names and other digests of the same image. */
@@ -30,7 +32,13 @@ export interface StoredLayer {
 /** Joins the config of an image with the layers in its store. Throws SbomError `source_corrupt` if they do not match. */
 export async function assembleImage(
   store: FileStore,
-  image: { digest: string; config: ImageConfig; aliases: readonly string[]; layers: readonly StoredLayer[] },
+  image: {
+    digest: string;
+    bytes: Buffer;
+    config: ImageConfig;
+    aliases: readonly string[];
+    layers: readonly StoredLayer[];
+  },
 ): Promise<SourceImage> {
   const { platform, diffIds } = image.config;
   if (diffIds.length !== image.layers.length) {
@@ -41,6 +49,7 @@ export async function assembleImage(
   }
   return {
     digest: image.digest,
+    config: image.bytes,
     platform,
     diffIds,
     aliases: image.aliases,

@@ -187,6 +187,13 @@ describe('the next pod that uses an image', () => {
     expect(stderr).toMatch(/has known exploited vulnerabilities \(1\)/);
   });
 
+  it('is denied by the id of the image as well, whole or cut short', async () => {
+    const { id } = gatehouse.images.vulnerable;
+    for (const [index, image] of [id, id.slice(0, 'sha256:'.length + 6)].entries()) {
+      expect((await create('enforcing', podOf(`by-id-${index}`, image))).code).not.toBe(0);
+    }
+  });
+
   it('is allowed if the image is clean, pinned to the digest that was judged, and it runs', async () => {
     const { clean } = gatehouse.images;
     await gatehouse.cluster.load(clean);

@@ -24,7 +24,11 @@ export async function startDocker(): Promise<Docker> {
   const [libraries = ''] = await readdir(libdevmapper);
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-docker-'));
-  stack.defer(() => rm(folder, { recursive: true, force: true }));
+  stack.defer(async () => {
+    // Where the system's root is not shared, dockerd mounts its folder on itself, and leaves it so.
+    await run(['umount', '--lazy', path.join(folder, 'data')]);
+    await rm(folder, { recursive: true, force: true });
+  });
   const socket = path.join(folder, 'docker.sock');
   const settings = path.join(folder, 'daemon.json');
   await writeFile(settings, '{}');

@@ -42,8 +42,13 @@ async function buildNodeImage(to: string): Promise<void> {
   const npm = await realpath((await runOk(['sh', '-c', 'command -v npm'])).trim());
   await cp(path.resolve(npm, '../..'), path.join(files, 'usr/local/lib/npm'), { recursive: true });
   await symlink('../lib/npm/bin/npm-cli.js', path.join(bin, 'npm'));
-  await cp('/etc/ssl/certs/ca-certificates.crt', path.join(files, 'etc/trusted.crt'));
-  const registry = (await runOk(['npm', 'config', 'get', 'registry'], { cwd: root })).trim();
+  const setting = async (name: string): Promise<string> =>
+    (await runOk(['npm', 'config', 'get', name], { cwd: root })).trim();
+  const trusted = await setting('cafile');
+  await cp(
+    trusted === 'null' ? '/etc/ssl/certs/ca-certificates.crt' : trusted,
+    path.join(files, 'etc/trusted.crt'),
+  );
   await buildImage(to, {
     name: 'gatehouse.test/node:24',
     layers: [
@@ -54,7 +59,7 @@ async function buildNodeImage(to: string): Promise<void> {
       Env: [
         'PATH=/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin',
         'NODE_EXTRA_CA_CERTS=/etc/trusted.crt',
-        `npm_config_registry=${registry}`,
+        `npm_config_registry=${await setting('registry')}`,
       ],
     },
   });

@@ -225,7 +225,7 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     const lost = await layerOf(npmPackage('jquery', '3.4.1'));
     const image = imageOf(readable, lost);
     const { n1, n2 } = running.agents;
-    expect(await n1.missingLayers(describeImage(image), CATALOGER_VERSION)).toContain(lost.diffId);
+    expect((await n1.missingLayers(describeImage(image), CATALOGER_VERSION)).diffIds).toContain(lost.diffId);
     await n1.uploadLayer(await uploadOf(image, readable.diffId));
     const reason = 'the node has not kept the blob';
     await n1.reportUnreadableLayer({ diffId: lost.diffId, catalogerVersion: CATALOGER_VERSION, reason });
@@ -242,11 +242,54 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(whole.knownExploited).toBe(1);
   });
 
+  it('takes an image for known in part only where a whole database could not be read', async () => {
+    await using watcher = watch();
+    const image = imageOf(await layerOf({ ...debian(), 'var/lib/dpkg/status': 'Package: bash\n' }));
+    await bring(running.agents.n1, image);
+    await watcher.until(image.digest, ({ state }) => state === 'partial');
+    const found = await (await fetch(`${running.api}/image?name=${image.digest}`)).json();
+    expect(found).toMatchObject({ state: 'partial', reason: expect.stringContaining('var/lib/dpkg/status') });
+  });
+
+  it('believes no node what an image is made of, but its configuration', async () => {
+    await using watcher = watch();
+    const base = await layerOf(debian());
+    const vulnerable = await layerOf(npmPackage('minimist', '1.2.0'));
+    const image = imageOf(base, vulnerable);
+    const { n1, n2 } = running.agents;
+    const lie = { ...describeImage(image), diffIds: [base.diffId], config: new Uint8Array() };
+    const answer = await n1.missingLayers(lie, CATALOGER_VERSION);
+    expect(answer.configWanted).toBe(true);
+    for (const diffId of answer.diffIds) await n1.uploadLayer(await uploadOf(image, diffId));
+    await watcher.until(image.digest, ({ state }) => state === 'partial');
+
+    await bring(n2, image);
+    await watcher.until(image.digest, ({ state, fixable }) => state === 'ready' && fixable.critical === 1);
+    expect(await n1.missingLayers(lie, CATALOGER_VERSION)).toEqual({ diffIds: [], configWanted: false });
+    const forged = { ...describeImage(image), config: Buffer.from('{}') };
+    await expect(n1.missingLayers(forged, CATALOGER_VERSION)).rejects.toMatchObject({
+      code: 'core_rejected',
+    });
+  });
+
+  it('keeps a digest with every image that nodes have by it, for one of them may lie', async () => {
+    await using watcher = watch();
+    const truth = imageOf(await layerOf({ ...debian(), ...npmPackage('minimist', '1.2.0') }));
+    const other = imageOf(await layerOf({ ...debian(), 'etc/other': 'x' }));
+    const name = `registry.test/two@sha256:${'7'.repeat(64)}`;
+    await bring(running.agents.n1, truth, [name]);
+    await bring(running.agents.n2, other, [name]);
+    for (const { digest } of [truth, other]) {
+      await watcher.until(digest, () => watcher.aliasesOf(digest).includes(name));
+    }
+  });
+
   it('says that an image failed of which nothing could be read', async () => {
     await using watcher = watch();
     const image = imageOf(await layerOf({ 'srv/gone': 'x' }));
     const { n1 } = running.agents;
-    const [diffId = ''] = await n1.missingLayers(describeImage(image), CATALOGER_VERSION);
+    const { diffIds } = await n1.missingLayers(describeImage(image), CATALOGER_VERSION);
+    const [diffId = ''] = diffIds;
     await n1.reportUnreadableLayer({ diffId, catalogerVersion: CATALOGER_VERSION, reason: 'no' });
     expect(await watcher.until(image.digest, () => true)).toMatchObject({ state: 'failed' });
   });
@@ -266,6 +309,25 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(watcher.resets).toHaveLength(1);
     const revisions = watcher.told.map(({ revision }) => revision);
     expect(revisions).toEqual([...new Set(revisions)].sort((a, b) => a - b));
+  });
+
+  it('tells of images with all the names that there may be, however many they are', async () => {
+    const long = (n: number): string => `registry.test/${'long-'.repeat(90)}name:${n}`;
+    const layer = await layerOf(debian());
+    await using watcher = watch();
+    for (let image = 0; image < 80; image++) {
+      const names = Array.from({ length: 128 }, (_, n) => long(1000 * image + n));
+      const top = await layerOf({ [`etc/${image}`]: 'x' });
+      await bring(running.agents.n2, imageOf(layer, top), names);
+    }
+    await eventually(
+      async () => expect(watcher.told.filter(({ aliases }) => aliases.length === 128).length).toBe(80),
+      { what: 'all images to be told' },
+    );
+    // A watcher that comes later is told all of them at once.
+    await using late = watch();
+    await late.untilCaughtUp();
+    expect(late.told.filter(({ aliases }) => aliases.length === 128)).toHaveLength(80);
   });
 
   it('has a watcher of another store begin anew', async () => {
@@ -295,7 +357,8 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     it('an upload whose content is not what was announced, or no fragment', async () => {
       const image = imageOf(await layerOf({ 'srv/broken': 'x' }));
       const { n1 } = running.agents;
-      const [diffId = ''] = await n1.missingLayers(describeImage(image), CATALOGER_VERSION);
+      const { diffIds } = await n1.missingLayers(describeImage(image), CATALOGER_VERSION);
+      const [diffId = ''] = diffIds;
       const upload = await uploadOf(image, diffId);
       const wrong = { ...upload, contentDigest: `sha256:${'0'.repeat(64)}` };
       await expect(n1.uploadLayer(wrong)).rejects.toMatchObject({ code: 'core_rejected' });

@@ -13,6 +13,7 @@ export interface TestLayer {
 /** An image in memory. */
 export interface TestImage {
   readonly digest: string;
+  readonly config: Buffer;
   readonly layers: readonly TestLayer[];
 }
 
@@ -42,7 +43,9 @@ export async function layerOf(files: Readonly<Record<string, string>>): Promise<
 }
 
 export function imageOf(...layers: readonly TestLayer[]): TestImage {
-  return { digest: digestOf(Buffer.from(JSON.stringify(layers.map(({ diffId }) => diffId)))), layers };
+  const rootfs = { type: 'layers', diff_ids: layers.map(({ diffId }) => diffId) };
+  const config = Buffer.from(JSON.stringify({ os: 'linux', architecture: 'amd64', rootfs }));
+  return { digest: digestOf(config), config, layers };
 }
 
 /** What an agent sends of a layer. */
@@ -62,6 +65,7 @@ export function describe(image: TestImage, aliases: readonly string[] = []) {
     platform: 'linux/amd64',
     diffIds: image.layers.map((layer) => layer.diffId),
     aliases: [...aliases],
+    config: image.config,
   };
 }
 
@@ -71,9 +75,9 @@ export async function bring(
   image: TestImage,
   aliases: readonly string[] = [],
 ): Promise<readonly string[]> {
-  const missing = await agent.missingLayers(describe(image, aliases), CATALOGER_VERSION);
-  for (const diffId of missing) await agent.uploadLayer(await uploadOf(image, diffId));
-  return missing;
+  const { diffIds } = await agent.missingLayers(describe(image, aliases), CATALOGER_VERSION);
+  for (const diffId of diffIds) await agent.uploadLayer(await uploadOf(image, diffId));
+  return diffIds;
 }
 
 export function digestOf(bytes: Buffer): string {

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/v1/layers.proto.
  */
 export const file_gatehouse_v1_layers: GenFile = /*@__PURE__*/
-  fileDesc("ChlnYXRlaG91c2UvdjEvbGF5ZXJzLnByb3RvEgxnYXRlaG91c2UudjEiTAoFSW1hZ2USDgoGZGlnZXN0GAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhAKCGRpZmZfaWRzGAMgAygJEg8KB2FsaWFzZXMYBCADKAkiVQoUTWlzc2luZ0xheWVyc1JlcXVlc3QSIgoFaW1hZ2UYASABKAsyEy5nYXRlaG91c2UudjEuSW1hZ2USGQoRY2F0YWxvZ2VyX3ZlcnNpb24YAiABKAkiKQoVTWlzc2luZ0xheWVyc1Jlc3BvbnNlEhAKCGRpZmZfaWRzGAEgAygJIlwKElVwbG9hZExheWVyUmVxdWVzdBIrCgZoZWFkZXIYASABKAsyGS5nYXRlaG91c2UudjEuTGF5ZXJIZWFkZXJIABIRCgdjb250ZW50GAIgASgMSABCBgoEcGFydCJ5CgtMYXllckhlYWRlchIPCgdkaWZmX2lkGAEgASgJEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJEhAKCGNoYWluX2lkGAUgASgJEhQKDGNvbnRlbnRfc2l6ZRgDIAEoBBIWCg5jb250ZW50X2RpZ2VzdBgEIAEoCSIVChNVcGxvYWRMYXllclJlc3BvbnNlIloKHFJlcG9ydFVucmVhZGFibGVMYXllclJlcXVlc3QSDwoHZGlmZl9pZBgBIAEoCRIZChFjYXRhbG9nZXJfdmVyc2lvbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiHwodUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVzcG9uc2UyqgIKBkxheWVycxJYCg1NaXNzaW5nTGF5ZXJzEiIuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXF1ZXN0GiMuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXNwb25zZRJUCgtVcGxvYWRMYXllchIgLmdhdGVob3VzZS52MS5VcGxvYWRMYXllclJlcXVlc3QaIS5nYXRlaG91c2UudjEuVXBsb2FkTGF5ZXJSZXNwb25zZSgBEnAKFVJlcG9ydFVucmVhZGFibGVMYXllchIqLmdhdGVob3VzZS52MS5SZXBvcnRVbnJlYWRhYmxlTGF5ZXJSZXF1ZXN0GisuZ2F0ZWhvdXNlLnYxLlJlcG9ydFVucmVhZGFibGVMYXllclJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChlnYXRlaG91c2UvdjEvbGF5ZXJzLnByb3RvEgxnYXRlaG91c2UudjEiXAoFSW1hZ2USDgoGZGlnZXN0GAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhAKCGRpZmZfaWRzGAMgAygJEg8KB2FsaWFzZXMYBCADKAkSDgoGY29uZmlnGAUgASgMIlUKFE1pc3NpbmdMYXllcnNSZXF1ZXN0EiIKBWltYWdlGAEgASgLMhMuZ2F0ZWhvdXNlLnYxLkltYWdlEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJIkAKFU1pc3NpbmdMYXllcnNSZXNwb25zZRIQCghkaWZmX2lkcxgBIAMoCRIVCg1jb25maWdfd2FudGVkGAIgASgIIlwKElVwbG9hZExheWVyUmVxdWVzdBIrCgZoZWFkZXIYASABKAsyGS5nYXRlaG91c2UudjEuTGF5ZXJIZWFkZXJIABIRCgdjb250ZW50GAIgASgMSABCBgoEcGFydCJ5CgtMYXllckhlYWRlchIPCgdkaWZmX2lkGAEgASgJEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJEhAKCGNoYWluX2lkGAUgASgJEhQKDGNvbnRlbnRfc2l6ZRgDIAEoBBIWCg5jb250ZW50X2RpZ2VzdBgEIAEoCSIVChNVcGxvYWRMYXllclJlc3BvbnNlIloKHFJlcG9ydFVucmVhZGFibGVMYXllclJlcXVlc3QSDwoHZGlmZl9pZBgBIAEoCRIZChFjYXRhbG9nZXJfdmVyc2lvbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiHwodUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVzcG9uc2UyqgIKBkxheWVycxJYCg1NaXNzaW5nTGF5ZXJzEiIuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXF1ZXN0GiMuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXNwb25zZRJUCgtVcGxvYWRMYXllchIgLmdhdGVob3VzZS52MS5VcGxvYWRMYXllclJlcXVlc3QaIS5nYXRlaG91c2UudjEuVXBsb2FkTGF5ZXJSZXNwb25zZSgBEnAKFVJlcG9ydFVucmVhZGFibGVMYXllchIqLmdhdGVob3VzZS52MS5SZXBvcnRVbnJlYWRhYmxlTGF5ZXJSZXF1ZXN0GisuZ2F0ZWhvdXNlLnYxLlJlcG9ydFVucmVhZGFibGVMYXllclJlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message gatehouse.v1.Image
@@ -43,6 +43,13 @@ export type Image = Message<"gatehouse.v1.Image"> & {
    * @generated from field: repeated string aliases = 4;
    */
   aliases: string[];
+
+  /**
+   * The configuration itself, whose digest proves the platform and the layers. Sent when the core asks for it.
+   *
+   * @generated from field: bytes config = 5;
+   */
+  config: Uint8Array;
 };
 
 /**
@@ -84,6 +91,13 @@ export type MissingLayersResponse = Message<"gatehouse.v1.MissingLayersResponse"
    * @generated from field: repeated string diff_ids = 1;
    */
   diffIds: string[];
+
+  /**
+   * Nobody has proven yet what the image is made of: call again with its configuration, if it can be had.
+   *
+   * @generated from field: bool config_wanted = 2;
+   */
+  configWanted: boolean;
 };
 
 /**
