@@ -84,6 +84,24 @@ describe('reading a zip archive within bounds', () => {
     expect(readOnce).toThrow('unpacks to too many bytes');
   });
 
+  it('counts what it unpacked in vain', () => {
+    const most = 64 * MEBIBYTE;
+    const file = fileOf(
+      rawZip([
+        { name: 'a', content: Buffer.alloc(most + 1) },
+        { name: 'b', content: 'x' },
+      ]),
+    );
+    const budget = new ZipBudget();
+    const [bomb, small] = budget.entriesOf(file, () => true);
+    if (!bomb || !small) throw new Error('the archive is empty');
+    // A ratio of 200 lets each attempt have 12.7 MiB.
+    for (let attempt = 0; attempt < 81; attempt++) {
+      expect(() => budget.read(file, bomb, most)).toThrow('unpacks to too many bytes');
+    }
+    expect(() => budget.read(file, small, most)).toThrow('the archive unpacks to too many bytes');
+  });
+
   it('reads 64 MiB of directories and no more', () => {
     const names = Array.from({ length: 20 }, (_, index) => ({ name: `${index}${'x'.repeat(65_000)}` }));
     const file = fileOf(rawZip(names));

@@ -51,7 +51,6 @@ export class ZipBudget {
     }
     this.#spend(entry.packedSize, most);
     const bytes = this.#inflate(file.read(start, entry.packedSize), entry.size, most);
-    this.#spend(bytes.length, most);
     return { file: new FileParts(bytes.length, [{ start: 0, bytes }], { hint }), memory: bytes.length };
   }
 
@@ -73,8 +72,12 @@ export class ZipBudget {
     const maxOutputLength = Math.max(1, Math.min(most, this.#unpackedBytes, ratio));
     // Unpacked at once if the size is true, instead of in pieces that are copied together.
     const chunkSize = Math.min(Math.max(size, 64), maxOutputLength) + 64;
+    // Paid in advance, since what fails in the end has taken as long.
+    this.#unpackedBytes -= maxOutputLength;
     try {
-      return inflateRawSync(packed, { maxOutputLength, chunkSize });
+      const bytes = inflateRawSync(packed, { maxOutputLength, chunkSize });
+      this.#unpackedBytes += maxOutputLength - bytes.length;
+      return bytes;
     } catch (error) {
       if (error instanceof RangeError)
         throw new BudgetFault('a file in the archive unpacks to too many bytes');
