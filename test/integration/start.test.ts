@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -114,6 +116,17 @@ describe('gatehouse start', () => {
     const { stdout } = await run(['pgrep', '--full', path.join(folder, 'data')]);
     expect(stdout).toBe('');
     expect((await readdir(tmpdir())).filter((name) => name.startsWith('gatehouse-pg-'))).toEqual([]);
+  });
+
+  it('says what it waits for if that takes long', async () => {
+    await using silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    await using running = start('--feeds', `http://127.0.0.1:${port}/`);
+    await eventually(() => expect(running.stderr).toMatch(/waiting +for advisories to be imported/), {
+      what: 'the line',
+    });
+    silent.closeAllConnections();
   });
 
   it('says what is wrong with an image that is none, and exits', async () => {
