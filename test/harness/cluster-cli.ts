@@ -62,8 +62,16 @@ const commands: Readonly<Record<string, Command>> = {
     say(`Loaded ${image} into ${name}.`);
   },
   async deploy({ name }, overlay = 'default') {
-    const missing = await deploy(accessCluster(await find(name)), overlay);
+    const { missing, outdated } = await deploy(accessCluster(await find(name)), overlay);
     say(`Applied ${overlay} to ${name}.`);
+    if (outdated) {
+      say(
+        'Our images were built from other sources than those of this checkout. `npm run images` builds them anew;',
+      );
+      say(
+        'deploy again then, and delete the pods that run, for they keep the old images under the same names.',
+      );
+    }
     if (missing.length === 0) return;
     say('Its pods cannot start without these images, which the node lacks:');
     for (const image of missing) say(`  ${image}`);
