@@ -1,7 +1,7 @@
 import { mkdir, mkdtempDisposable, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { OptionError, readOptions } from '@gatehouse/lib/options.ts';
+import { asksForHelp, OptionError, readOptions } from '@gatehouse/lib/options.ts';
 import { runCommand } from '@gatehouse/lib/run.ts';
 import { cacheFolder } from '../test/harness/cache.ts';
 import { buildImage, type Image } from '../test/harness/images.ts';
@@ -84,7 +84,7 @@ Example:
 `;
 
 async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) {
+  if (asksForHelp(argv)) {
     process.stdout.write(help);
     return;
   }

@@ -23,6 +23,7 @@ import { CodedError } from '@gatehouse/lib/errors.ts';
 import { type Log, logLevels } from '@gatehouse/lib/log.ts';
 import {
   address,
+  asksForHelp,
   describeOptions,
   duration,
   type OptionValues,
@@ -80,7 +81,7 @@ const MAX_IMAGES = 500;
 
 /** Runs everything on this machine until it is told to end. */
 export async function start(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) {
+  if (asksForHelp(argv)) {
     process.stdout.write(describeOptions(help, options));
     return;
   }

@@ -1,4 +1,11 @@
-import { describeOptions, OptionError, oneOf, readOptions, text } from '@gatehouse/lib/options.ts';
+import {
+  asksForHelp,
+  describeOptions,
+  OptionError,
+  oneOf,
+  readOptions,
+  text,
+} from '@gatehouse/lib/options.ts';
 import { runCommand } from '@gatehouse/lib/run.ts';
 import { startCluster } from './cluster.ts';
 import { accessCluster } from './cluster-access.ts';
@@ -111,7 +118,7 @@ async function describe(record: ClusterRecord): Promise<string> {
 
 async function main(argv: readonly string[]): Promise<void> {
   const [word = 'help', ...rest] = argv;
-  if (word === 'help' || argv.includes('--help')) return say(help);
+  if (word === 'help' || asksForHelp(argv)) return say(help);
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (command === undefined) {
     throw new OptionError('option_unknown', `there is no command ${word}`, {

@@ -136,6 +136,33 @@ describe('gatehouse start', () => {
     expect(running.stderr).toMatch(/gatehouse: .*absent\.tar/);
   });
 
+  it('says so if another one uses its folder, and exits', async () => {
+    await using first = start('--feeds', feeds.path);
+    await eventually(() => expect(first.stderr).toMatch(/webhook +https:/), { what: 'the first one' });
+    await using second = start('--feeds', feeds.path);
+    await once(second.process, 'exit');
+    expect(second.process.exitCode).toBe(1);
+    expect(second.stderr).toMatch(/gatehouse: another gatehouse uses .*data/);
+  });
+
+  it('says its version and its use', async () => {
+    expect((await runOk([gatehouse, '--version'])).trim()).toMatch(/^gatehouse \d+\.\d+\.\d+$/);
+    expect(await runOk([gatehouse, '-h'])).toContain('Commands:');
+    for (const command of ['start', 'core', 'agent', 'webhook']) {
+      expect(await runOk([gatehouse, command, '-h'])).toContain(`Usage: gatehouse ${command}`);
+    }
+  });
+
+  it.each([
+    ['core', '--database', 'postgres://db'],
+    ['agent', '--core', 'localhost:9443'],
+    ['webhook', '--core', 'localhost:9443'],
+  ])('takes no word that means nothing: %s', async (...words) => {
+    const { code, stderr } = await run([gatehouse, ...words, 'extra']);
+    expect(stderr).toContain("'extra' is no option");
+    expect(code).toBe(2);
+  });
+
   it('says what is wrong with its use, and exits with 2', async () => {
     const { code, stderr } = await run([gatehouse, 'start', '--mode', 'block']);
     expect(code).toBe(2);
