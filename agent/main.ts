@@ -1,7 +1,7 @@
 import { CoreClient, renewedFile } from '@gatehouse/core-client';
 import { createLog } from '@gatehouse/lib/log.ts';
 import { startOpsServer } from '@gatehouse/lib/ops-server.ts';
-import { describeOptions, readOptions } from '@gatehouse/lib/options.ts';
+import { asksForHelp, describeOptions, readOptionsOnly } from '@gatehouse/lib/options.ts';
 import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
 import { type AgentParts, runAgent } from './agent.ts';
 import { CatalogerProcess } from './cataloger/cataloger-process.ts';
@@ -24,11 +24,11 @@ const help = {
 
 /** Runs the agent by its command line until it is told to end. */
 export async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) {
+  if (asksForHelp(argv)) {
     process.stdout.write(describeOptions(help, agentOptions));
     return;
   }
-  const { values: config } = readOptions(agentOptions, argv);
+  const config = readOptionsOnly(agentOptions, argv);
   const log = createLog('agent', config.logLevel);
   await runUntilSignal(async () => {
     await using stack = new AsyncDisposableStack();

@@ -74,5 +74,10 @@ describe('a certificate in files', () => {
     await expect(load(folder.path)).rejects.toMatchObject({ code: 'file_unreadable' });
     await writePair(folder.path, { ...one, key: other.key });
     await expect(load(folder.path)).rejects.toMatchObject({ code: 'certificate_mismatch' });
+    await writeFile(join(folder.path, 'tls.crt'), 'no certificate');
+    await expect(load(folder.path)).rejects.toMatchObject({
+      code: 'certificate_unreadable',
+      message: expect.stringContaining(join(folder.path, 'tls.crt')),
+    });
   });
 });

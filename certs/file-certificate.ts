@@ -22,7 +22,15 @@ export async function fileCertificate(
   log: Log,
 ): Promise<ServingCertificate> {
   const holder = new CertificateHolder(certPath, log);
-  holder.accept(await readPair(certPath, keyPath));
+  const pair = await readPair(certPath, keyPath);
+  try {
+    holder.accept(pair);
+  } catch (cause) {
+    if (!(cause instanceof CertsError)) throw cause;
+    throw new CertsError(cause.code, `cannot serve the certificate ${certPath} with the key ${keyPath}`, {
+      cause,
+    });
+  }
 
   const ending = new AbortController();
   const { signal } = ending;

@@ -48,7 +48,17 @@ export async function startEmbeddedPostgres(folder: string): Promise<EmbeddedPos
   const server = startServer([...prefix, ...onLinux(WITH_PARENT), postgres, '-D', data, ...flags], logFile);
   stack.defer(() => stop(server));
   const url = `postgresql://gatehouse@localhost/postgres?host=${encodeURIComponent(sockets)}`;
-  await untilReady(url, server, logFile);
+  try {
+    await untilReady(url, server, logFile);
+  } catch (error) {
+    if (await isServed(data, server)) {
+      throw new CliError('store_in_use', `another gatehouse uses ${folder}`, {
+        cause: error,
+        hint: 'End that one, or give this one a --data-folder of its own.',
+      });
+    }
+    throw error;
+  }
   const { stdout } = await run(postgres, ['--version']);
   const running = stack.move();
   return {
@@ -137,6 +147,19 @@ async function untilReady(url: string, server: ChildProcess, logFile: string): P
         hint: `See ${logFile}.`,
       });
     }
+  }
+}
+
+/** Whether another server than this one has the data: it says its process in a file that a second one only reads. */
+async function isServed(data: string, server: ChildProcess): Promise<boolean> {
+  const lock = await readFile(join(data, 'postmaster.pid'), 'utf8').catch(() => '');
+  const pid = Number.parseInt(lock, 10);
+  if (!(pid > 0) || pid === server.pid) return false;
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return (error as NodeJS.ErrnoException).code === 'EPERM';
   }
 }
 

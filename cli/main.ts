@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { readFile } from 'node:fs/promises';
 import { OptionError } from '@gatehouse/lib/options.ts';
 import { runCommand } from '@gatehouse/lib/run.ts';
 
@@ -40,15 +41,20 @@ ${Object.entries(commands)
   .map(([name, { summary }]) => `  ${name.padEnd(10)}${summary}`)
   .join('\n')}
 
-Each command says more with --help.
+Each command says more with --help; --version says which Gatehouse this is.
 
 Example:
   gatehouse start docker-archive:app.tar
 `;
 
 async function main([name, ...argv]: readonly string[]): Promise<void> {
-  if (name === undefined || name === '--help' || name === 'help') {
+  if (name === undefined || ['--help', '-h', 'help'].includes(name)) {
     process.stdout.write(help);
+    return;
+  }
+  if (name === '--version') {
+    const manifest = await readFile(new URL('package.json', import.meta.url), 'utf8');
+    process.stdout.write(`gatehouse ${(JSON.parse(manifest) as { version: string }).version}\n`);
     return;
   }
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;

@@ -12,6 +12,8 @@ export const coreErrorCodes = {
   store_unavailable: 'PostgreSQL cannot be reached or refuses the connection.',
   schema_too_new: 'The schema was migrated by a newer release; this one would misread it.',
   schema_too_old: 'PostgreSQL is older than 15.',
+  schema_differs:
+    'A migration that the store has gone through reads differently in this build; the schema is not what it expects.',
 } as const;
 
 export type CoreErrorCode = keyof typeof coreErrorCodes;

@@ -9,7 +9,7 @@ import {
   startIssuer,
 } from '@gatehouse/certs';
 import { createLog, type Log } from '@gatehouse/lib/log.ts';
-import { describeOptions, OptionError, readOptions } from '@gatehouse/lib/options.ts';
+import { asksForHelp, describeOptions, OptionError, readOptionsOnly } from '@gatehouse/lib/options.ts';
 import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
 import type { Role } from './app/app.ts';
 import { discoverOwnCluster } from './auth/own-cluster.ts';
@@ -35,11 +35,11 @@ const help = {
 
 /** Runs the core by its command line until it is told to end. */
 export async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) {
+  if (asksForHelp(argv)) {
     process.stdout.write(describeOptions(help, coreOptions));
     return;
   }
-  const { values: config } = readOptions(coreOptions, argv);
+  const config = readOptionsOnly(coreOptions, argv);
   const log = createLog('core', config.logLevel);
   await runUntilSignal(async (signal) => {
     await using stack = new AsyncDisposableStack();

@@ -122,6 +122,7 @@ create table gatehouse.migrations (
   number integer not null,
   name text not null,
   applied_at timestamp with time zone not null default now(),
+  sha256 text not null default ''::text,
   constraint migrations_pkey PRIMARY KEY (number)
 );
 

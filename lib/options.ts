@@ -155,6 +155,24 @@ export function readOptions<Table extends OptionTable>(
   return { values: Object.fromEntries(values) as OptionValues<Table>, positionals };
 }
 
+/** As `readOptions`, for a command that takes nothing but options. */
+export function readOptionsOnly<Table extends OptionTable>(
+  table: Table,
+  argv: readonly string[],
+  env: Readonly<Record<string, string | undefined>> = process.env,
+): OptionValues<Table> {
+  const { values, positionals } = readOptions(table, argv, env);
+  if (positionals.length === 0) return values;
+  throw new OptionError('option_unknown', `'${positionals[0]}' is no option`, {
+    hint: 'See --help for all options.',
+  });
+}
+
+/** Whether somebody wants to know how a command is used. */
+export function asksForHelp(argv: readonly string[]): boolean {
+  return argv.includes('--help') || argv.includes('-h');
+}
+
 function parseFlags(
   table: OptionTable,
   argv: readonly string[],

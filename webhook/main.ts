@@ -9,7 +9,7 @@ import {
 } from '@gatehouse/certs';
 import { CoreClient, renewedFile } from '@gatehouse/core-client';
 import { createLog, type Log } from '@gatehouse/lib/log.ts';
-import { describeOptions, OptionError, readOptions } from '@gatehouse/lib/options.ts';
+import { asksForHelp, describeOptions, OptionError, readOptionsOnly } from '@gatehouse/lib/options.ts';
 import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
 import { defaultBundle } from '@gatehouse/policies';
 import { type WebhookConfig, webhookOptions } from './config.ts';
@@ -35,11 +35,11 @@ const OBJECTS = {
 
 /** Runs the webhook by its command line until it is told to end. */
 export async function main(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) {
+  if (asksForHelp(argv)) {
     process.stdout.write(describeOptions(help, webhookOptions));
     return;
   }
-  const { values: config } = readOptions(webhookOptions, argv);
+  const config = readOptionsOnly(webhookOptions, argv);
   const log = createLog('webhook', config.logLevel);
   await runUntilSignal(async (signal) => {
     await using stack = new AsyncDisposableStack();

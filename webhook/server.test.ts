@@ -63,7 +63,7 @@ interface Reply {
 async function post(
   path: string,
   body: string | Buffer,
-  headers: Record<string, string> = {},
+  headers: Record<string, string | string[]> = {},
 ): Promise<Reply> {
   const { promise, resolve, reject } = Promise.withResolvers<Reply>();
   const { bundle } = certificate.current();
@@ -134,6 +134,11 @@ describe('an answer to /validate', () => {
 
   it('takes the timeout that the API server sends along', async () => {
     expect((await post('/validate/enforce?timeout=3s', review(pod('unknown:1')))).status).toBe(200);
+  });
+
+  it.each([[], 'nonsense'])('does not depend on a content type: %j', async (type) => {
+    const headers = { 'content-type': type };
+    expect((await post('/validate', review(pod('unknown:1')), headers)).status).toBe(200);
   });
 
   it('is the same for a charset and for bytes that arrive in chunks', async () => {
@@ -247,7 +252,9 @@ describe('broken input', () => {
   });
 
   it.each(['/', '/validate/sometimes', '/validate/enforce/more'])('at %s gets HTTP 404', async (path) => {
-    expect((await post(path, review(pod('bad:1')))).status).toBe(404);
+    const reply = await post(path, review(pod('bad:1')));
+    expect(reply.status).toBe(404);
+    expect(reply.body).toMatch(/reviews are taken by POST at \/validate and \/mutate/);
   });
 });
 

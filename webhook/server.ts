@@ -44,6 +44,10 @@ export interface ReviewContext {
 /** How each path answers. */
 const answers = { '/validate': validation, '/mutate': mutation } as const;
 
+const WHAT_THERE_IS = `reviews are taken by POST at ${Object.keys(answers).join(' and ')}, and below them at ${modes
+  .map((mode) => `/${mode}`)
+  .join(', ')}`;
+
 /** The HTTPS server of the webhook, not listening yet. */
 export function createReviewServer(
   tls: { key: string; cert: string },
@@ -60,7 +64,9 @@ export function createReviewServer(
   // Reviews are parsed by their own rules, whatever content type they claim.
   server.removeAllContentTypeParsers();
   server.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body));
-  server.addHook('onRequest', async (_request, reply) => {
+  server.addHook('onRequest', async (request, reply) => {
+    // Nor is one asked for: without it, or with one that is none, fastify answers 415 by itself.
+    request.raw.headers['content-type'] = 'application/json';
     if (context.drain.isDraining) reply.header('connection', 'close');
   });
   for (const path of Object.keys(answers) as (keyof typeof answers)[]) {
@@ -71,6 +77,12 @@ export function createReviewServer(
       return review(context, { path, mode }, request, reply);
     });
   }
+  server.setNotFoundHandler((request, reply) =>
+    reply
+      .code(404)
+      .type('text/plain; charset=utf-8')
+      .send(`there is nothing at ${request.method} ${request.url}; ${WHAT_THERE_IS}\n`),
+  );
   server.setErrorHandler((error: Error & { statusCode?: number }, request, reply) => {
     const code = error.statusCode ?? 500;
     if (code >= 500) context.log.error({ err: error }, 'review failed');

@@ -13,6 +13,7 @@ import { ensureLocalCertificates } from '@gatehouse/certs';
 import {
   type Core,
   fixedTokens,
+  type JobName,
   feeds as listFeeds,
   images as listImages,
   startCore,
@@ -22,6 +23,7 @@ import { CodedError } from '@gatehouse/lib/errors.ts';
 import { type Log, logLevels } from '@gatehouse/lib/log.ts';
 import {
   address,
+  asksForHelp,
   describeOptions,
   duration,
   type OptionValues,
@@ -72,12 +74,14 @@ const LOOPBACK_ANY_PORT = { host: '127.0.0.1', port: 0 };
 const RELIST_MS = 30_000;
 const WEBHOOK_CACHE_BYTES = 256_000_000;
 const LOOK_EVERY_MS = 200;
+/** What takes longer than this is said, lest it look like nothing. */
+const SILENCE_MS = 5_000;
 /** More images than a machine has. */
 const MAX_IMAGES = 500;
 
 /** Runs everything on this machine until it is told to end. */
 export async function start(argv: readonly string[]): Promise<void> {
-  if (argv.includes('--help')) {
+  if (asksForHelp(argv)) {
     process.stdout.write(describeOptions(help, options));
     return;
   }
@@ -223,19 +227,38 @@ async function findRuntimes(config: Config, log: Log): Promise<readonly Runtime[
   }
 }
 
-/** Waits until everything so far is matched and judged, and says which feeds came in. */
+/** What a kind of job is, to those who wait for it. */
+const waitsFor: Readonly<Record<JobName, string>> = {
+  'import-feeds': 'advisories to be imported',
+  'compose-image': 'images to be put together',
+  'rematch-packages': 'packages to be looked up',
+  'judge-images': 'images to be judged',
+};
+
+/** Waits until everything so far is matched and judged, and says which feeds came in and what takes long. */
 async function untilSettled(core: Core, signal: AbortSignal): Promise<void> {
   const said = new Set<string>();
   const { app } = core;
-  for (let pending = 1; pending > 0; await delay(LOOK_EVERY_MS, undefined, { signal })) {
-    pending = await app.jobs.pending(app.database);
+  let spoke = performance.now();
+  const sayOnce = (what: string, line: string): void => {
+    if (said.has(line)) return;
+    say(what, line);
+    said.add(line);
+    spoke = performance.now();
+  };
+  for (;;) {
+    const pending = await app.jobs.pending(app.database);
     for (const { name, records, asOf, importedAt, problem } of await listFeeds(app)) {
       if (importedAt === null && problem === null) continue;
       const line =
         problem ?? `${records.toLocaleString('en')} records as of ${asOf?.toISOString().slice(0, 10)}`;
-      if (!said.has(`${name} ${line}`)) say('feed', `${name}: ${line}`);
-      said.add(`${name} ${line}`);
+      sayOnce('feed', `${name}: ${line}`);
     }
+    if (pending.length === 0) return;
+    if (performance.now() - spoke > SILENCE_MS) {
+      sayOnce('waiting', `for ${pending.map((name) => waitsFor[name]).join(' and ')}`);
+    }
+    await delay(LOOK_EVERY_MS, undefined, { signal });
   }
 }
 

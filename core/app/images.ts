@@ -15,6 +15,8 @@ import { withChains } from './layers.ts';
  */
 export async function composeImage(app: App, digest: string, catalogerVersion: string): Promise<void> {
   await app.database.transaction(async (sql) => {
+    // First, since whoever judges takes the note before the image: the other way round the two could wait in a circle.
+    await markVerdicts(sql, [digest]);
     const image = await findImage(sql, digest, { lock: true });
     if (!image) return;
     const layers = await layersOf(sql, withChains(image.diffIds), catalogerVersion);
@@ -32,7 +34,6 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
       contents,
       readable.map(({ diffId }) => diffId),
     );
-    await markVerdicts(sql, [digest]);
     await app.jobs.send(sql, 'rematch-packages', {});
     await app.jobs.send(sql, 'judge-images', {});
   });

@@ -1,7 +1,8 @@
+import { createHash } from 'node:crypto';
 import { readdir, readFile } from 'node:fs/promises';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { CoreError } from '../errors.ts';
-import type { Database } from './database.ts';
+import type { Database, Sql } from './database.ts';
 
 const migrationsFolder = new URL('../migrations/', import.meta.url);
 const OLDEST_POSTGRES = 150_000;
@@ -11,11 +12,15 @@ const MIGRATION_LOCK = 7_415_922;
 interface Migration {
   readonly number: number;
   readonly name: string;
+  readonly text: string;
+  /** Of its text. */
+  readonly sha256: string;
 }
 
 /**
  * Brings the schema up to this release, each migration in a transaction of its own, once.
- * Throws CoreError `schema_too_new` if a newer release was here before, and `schema_too_old` for an old PostgreSQL.
+ * Throws CoreError `schema_too_new` if a newer release was here before, `schema_differs` if a migration was edited after
+ * the store went through it, and `schema_too_old` for an old PostgreSQL.
  */
 export async function migrate(database: Database, log: Log): Promise<void> {
   const [server] = await database.query<{ version: number }>(
@@ -32,12 +37,17 @@ export async function migrate(database: Database, log: Log): Promise<void> {
       await sql.query('create schema if not exists gatehouse');
       await sql.query(
         `create table if not exists gatehouse.migrations
-           (number integer primary key, name text not null, applied_at timestamptz not null default now())`,
+           (number integer primary key, name text not null, applied_at timestamptz not null default now(),
+            sha256 text not null default '')`,
       );
-      const [applied] = await sql.query<{ number: number }>(
-        'select coalesce(max(number), 0) as number from gatehouse.migrations',
+      // Of a store that was made before texts were compared, nobody knows which.
+      await sql.query(
+        `alter table gatehouse.migrations add column if not exists sha256 text not null default ''`,
       );
-      const current = applied?.number ?? 0;
+      const applied = await sql.query<AppliedMigration>(
+        'select number, name, sha256 from gatehouse.migrations order by number',
+      );
+      const current = applied.at(-1)?.number ?? 0;
       if (current > newest) {
         throw new CoreError(
           'schema_too_new',
@@ -47,20 +57,47 @@ export async function migrate(database: Database, log: Log): Promise<void> {
           },
         );
       }
+      refuseDifferent(applied, migrations);
       const next = migrations.find((migration) => migration.number > current);
       if (!next) return true;
-      await sql.query(await readFile(new URL(next.name, migrationsFolder), 'utf8'));
-      await sql.query('insert into gatehouse.migrations (number, name) values ($1, $2)', [
-        next.number,
-        next.name,
-      ]);
+      await apply(sql, next);
       log.info({ migration: next.name }, 'schema migrated');
       return false;
     });
   }
 }
 
+type AppliedMigration = Omit<Migration, 'text'>;
+
+function refuseDifferent(applied: readonly AppliedMigration[], migrations: readonly Migration[]): void {
+  const texts = new Map(migrations.map(({ number, sha256 }) => [number, sha256]));
+  const different = applied.find(({ number, sha256 }) => texts.get(number) !== sha256);
+  if (!different) return;
+  throw new CoreError(
+    'schema_differs',
+    `the store was migrated by another ${different.name} than this build has`,
+    {
+      hint: 'Use the build that made the store, or a new store: agents bring its images again within minutes.',
+    },
+  );
+}
+
+async function apply(sql: Sql, { number, name, text, sha256 }: Migration): Promise<void> {
+  await sql.query(text);
+  await sql.query('insert into gatehouse.migrations (number, name, sha256) values ($1, $2, $3)', [
+    number,
+    name,
+    sha256,
+  ]);
+}
+
 async function listMigrations(): Promise<Migration[]> {
   const names = (await readdir(migrationsFolder)).filter((name) => /^\d{4}-.*\.sql$/.test(name));
-  return names.sort().map((name) => ({ number: Number(name.slice(0, 4)), name }));
+  return Promise.all(
+    names.sort().map(async (name) => {
+      const text = await readFile(new URL(name, migrationsFolder), 'utf8');
+      const sha256 = createHash('sha256').update(text).digest('hex');
+      return { number: Number(name.slice(0, 4)), name, text, sha256 };
+    }),
+  );
 }

@@ -25,26 +25,33 @@ export interface PackageRow {
 const columns = `id, purl, matched or key_ecosystem is null as matched, case when key_ecosystem is not null then
   jsonb_build_object('ecosystem', key_ecosystem, 'name', key_name, 'version', key_version) end as key`;
 
-/** Keeps packages that are not kept yet, and gives all of them with their ids, in no order. */
+/**
+ * Keeps packages that are not kept yet, and gives all of them with their ids, in no order. Of those that are kept as they
+ * are, no row is locked: rematching takes keys before packages, composing has packages before keys, and the two would
+ * wait for each other whenever images share packages.
+ */
 export async function upsertPackages(sql: Sql, packages: readonly PackageRecord[]): Promise<PackageRow[]> {
-  // One order for all, so that two images with the same new packages do not wait for each other in a circle.
-  const sorted = packages.toSorted((a, b) => (a.purl < b.purl ? -1 : 1));
   await sql.query(
+    // One order for all, so that two images with the same new packages do not wait for each other in a circle.
     `insert into gatehouse.packages (purl, key_ecosystem, key_name, key_version)
-     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[])
+     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as given (purl, ecosystem, name, version)
+     where not exists (
+       select from gatehouse.packages known where known.purl = given.purl
+         and (key_ecosystem, key_name, key_version) is not distinct from (ecosystem, name, version))
+     order by purl collate "C"
      on conflict (purl) do update set key_ecosystem = excluded.key_ecosystem, key_name = excluded.key_name,
          key_version = excluded.key_version, matched = false
        where (packages.key_ecosystem, packages.key_name, packages.key_version)
          is distinct from (excluded.key_ecosystem, excluded.key_name, excluded.key_version)`,
     [
-      sorted.map(({ purl }) => purl),
-      sorted.map(({ key }) => key?.ecosystem ?? null),
-      sorted.map(({ key }) => key?.name ?? null),
-      sorted.map(({ key }) => key?.version ?? null),
+      packages.map(({ purl }) => purl),
+      packages.map(({ key }) => key?.ecosystem ?? null),
+      packages.map(({ key }) => key?.name ?? null),
+      packages.map(({ key }) => key?.version ?? null),
     ],
   );
   return sql.query<PackageRow>(`select ${columns} from gatehouse.packages where purl = any($1)`, [
-    sorted.map(({ purl }) => purl),
+    packages.map(({ purl }) => purl),
   ]);
 }
 

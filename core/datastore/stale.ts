@@ -3,6 +3,9 @@ import type { Sql } from './database.ts';
 /** Packages are rematched and images judged so many in a transaction: few enough to take part of a second. */
 const BATCH = 200;
 
+// What is noted already is locked by whoever notes it again (`do update`, not `do nothing`), so that nobody takes it
+// before that one has committed, and looks at things as they were: the note would be gone, and the change never seen.
+
 /** Notes that what feeds say of these packages may have changed, or was never looked up. */
 export async function markKeys(
   sql: Sql,
@@ -10,7 +13,8 @@ export async function markKeys(
 ): Promise<void> {
   await sql.query(
     `insert into gatehouse.stale_keys (ecosystem, name)
-     select distinct * from unnest($1::text[], $2::text[]) order by 1, 2 on conflict do nothing`,
+     select distinct * from unnest($1::text[], $2::text[]) order by 1, 2
+     on conflict (ecosystem, name) do update set name = excluded.name`,
     [keys.map(({ ecosystem }) => ecosystem), keys.map(({ name }) => name)],
   );
 }
@@ -18,7 +22,8 @@ export async function markKeys(
 /** Notes that what is known of these CVEs has changed: their score, or whether they are exploited. */
 export async function markCves(sql: Sql, cves: readonly string[]): Promise<void> {
   await sql.query(
-    `insert into gatehouse.stale_cves (cve) select distinct * from unnest($1::text[]) order by 1 on conflict do nothing`,
+    `insert into gatehouse.stale_cves (cve) select distinct * from unnest($1::text[]) order by 1
+     on conflict (cve) do update set cve = excluded.cve`,
     [cves],
   );
 }
@@ -27,7 +32,7 @@ export async function markCves(sql: Sql, cves: readonly string[]): Promise<void>
 export async function markVerdicts(sql: Sql, images: readonly string[]): Promise<void> {
   await sql.query(
     `insert into gatehouse.stale_verdicts (image) select distinct * from unnest($1::text[]) order by 1
-     on conflict do nothing`,
+     on conflict (image) do update set image = excluded.image`,
     [images],
   );
 }

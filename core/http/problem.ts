@@ -14,6 +14,7 @@ const statuses: Readonly<Record<CoreErrorCode, number>> = {
   store_unavailable: 503,
   schema_too_new: 500,
   schema_too_old: 500,
+  schema_differs: 500,
 };
 
 /** Errors go out as RFC 9457 problem documents; of what is not ours only that it happened. */

@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import swagger from '@fastify/swagger';
 import type { Log } from '@gatehouse/lib/log.ts';
 import type { Address } from '@gatehouse/lib/options.ts';
-import fastify, { type FastifyInstance } from 'fastify';
+import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { App } from '../app/app.ts';
 import { authenticate, type TokenAuthority } from '../auth/authenticator.ts';
 import { CoreError } from '../errors.ts';
@@ -18,7 +18,7 @@ const MAX_BODY_BYTES = 1024 * 1024;
 export interface HttpParts {
   readonly app: App;
   readonly authorities: readonly TokenAuthority[];
-  /** Whether whoever calls a loopback address by its own name needs no token: for a core on one's own machine. */
+  /** Whether who calls from this machine a loopback address by its own name needs no token: for a core on one's own. */
   readonly trustsLoopback: boolean;
   readonly log: Log;
 }
@@ -28,6 +28,9 @@ export interface HttpParts {
  * address would call it by that name.
  */
 const LOOPBACK_HOST = /^(?:127\.0\.0\.1|localhost|\[::1\])(?::\d+)?$/;
+
+/** From where only this machine calls: another one can say any name, but its connections do not come from here. */
+const LOOPBACK_SOURCE = /^(?:(?:::ffff:)?127\.\d+\.\d+\.\d+|::1)$/;
 
 /** The HTTP API for people and tools, not listening yet. */
 export async function createHttpServer(
@@ -50,7 +53,7 @@ export async function createHttpServer(
     async (api) => {
       api.addHook('onRequest', async (request) => {
         const { authorization } = request.headers;
-        if (parts.trustsLoopback && !authorization && LOOPBACK_HOST.test(request.host)) return;
+        if (parts.trustsLoopback && !authorization && isLocal(request)) return;
         const caller = await authenticate(parts.authorities, authorization);
         if (caller.role !== 'admin')
           throw new CoreError('forbidden', `the API is not for callers of role ${caller.role}`);
@@ -63,6 +66,10 @@ export async function createHttpServer(
   );
   server.get('/api/v1/openapi.json', { schema: { hide: true } }, async () => server.swagger());
   return server;
+}
+
+function isLocal({ host, socket }: FastifyRequest): boolean {
+  return LOOPBACK_HOST.test(host) && LOOPBACK_SOURCE.test(socket.remoteAddress ?? '');
 }
 
 /** Listens; gives the port. */

@@ -47,6 +47,8 @@ const POLL_SECONDS = 10;
  */
 const HEARTBEAT_SECONDS = 30;
 const LOOK_FOR_LOST_SECONDS = 15;
+/** A look that comes sooner after another one does nothing. Less than the above, lest a tick that is early lose its turn. */
+const LOOKS_APART_SECONDS = 10;
 /** A day is long enough to see what has failed and why. */
 const KEEP_FINISHED_SECONDS = 86_400;
 const QUEUE_CONNECTIONS = 4;
@@ -72,7 +74,7 @@ export class Jobs implements AsyncDisposable {
       useListenNotify: true,
       schedule: false,
       superviseIntervalSeconds: LOOK_FOR_LOST_SECONDS,
-      monitorIntervalSeconds: LOOK_FOR_LOST_SECONDS,
+      monitorIntervalSeconds: LOOKS_APART_SECONDS,
     });
     boss.on('error', (err) => log.error({ err }, 'queue'));
     await boss.start();

@@ -14,6 +14,7 @@ const statuses: Readonly<Record<CoreErrorCode, status>> = {
   store_unavailable: status.UNAVAILABLE,
   schema_too_new: status.FAILED_PRECONDITION,
   schema_too_old: status.FAILED_PRECONDITION,
+  schema_differs: status.FAILED_PRECONDITION,
 };
 
 /** What a caller is told: the whole of an error that is ours, and of any other only that it happened. */

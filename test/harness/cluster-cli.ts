@@ -1,4 +1,11 @@
-import { describeOptions, OptionError, oneOf, readOptions, text } from '@gatehouse/lib/options.ts';
+import {
+  asksForHelp,
+  describeOptions,
+  OptionError,
+  oneOf,
+  readOptions,
+  text,
+} from '@gatehouse/lib/options.ts';
 import { runCommand } from '@gatehouse/lib/run.ts';
 import { startCluster } from './cluster.ts';
 import { accessCluster } from './cluster-access.ts';
@@ -62,8 +69,16 @@ const commands: Readonly<Record<string, Command>> = {
     say(`Loaded ${image} into ${name}.`);
   },
   async deploy({ name }, overlay = 'default') {
-    const missing = await deploy(accessCluster(await find(name)), overlay);
+    const { missing, outdated } = await deploy(accessCluster(await find(name)), overlay);
     say(`Applied ${overlay} to ${name}.`);
+    if (outdated) {
+      say(
+        'Our images were built from other sources than those of this checkout. `npm run images` builds them anew;',
+      );
+      say(
+        'deploy again then, and delete the pods that run, for they keep the old images under the same names.',
+      );
+    }
     if (missing.length === 0) return;
     say('Its pods cannot start without these images, which the node lacks:');
     for (const image of missing) say(`  ${image}`);
@@ -103,7 +118,7 @@ async function describe(record: ClusterRecord): Promise<string> {
 
 async function main(argv: readonly string[]): Promise<void> {
   const [word = 'help', ...rest] = argv;
-  if (word === 'help' || argv.includes('--help')) return say(help);
+  if (word === 'help' || asksForHelp(argv)) return say(help);
   const command = Object.hasOwn(commands, word) ? commands[word] : undefined;
   if (command === undefined) {
     throw new OptionError('option_unknown', `there is no command ${word}`, {

@@ -2,7 +2,8 @@ import { cp, mkdir, mkdtemp, readFile, realpath, rm, symlink } from 'node:fs/pro
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { buildBottom, buildImages, containerfiles } from '../../tools/images.ts';
+import { containerfiles } from '../../tools/images/sources-digest.ts';
+import { buildBottom, buildImages } from '../../tools/images.ts';
 import { debianRoot } from '../harness/base-images.ts';
 import { buildImage } from '../harness/images.ts';
 import { runOk } from '../harness/process.ts';

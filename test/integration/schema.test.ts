@@ -40,4 +40,18 @@ describe.each<PostgresVersion>(['18', '15'])('the schema on PostgreSQL %s', (ver
     await database.query(`insert into gatehouse.migrations (number, name) values (9999, 'from the future')`);
     await expect(migrate(database, noLog)).rejects.toMatchObject({ code: 'schema_too_new' });
   });
+
+  it.each(['0', ''])(
+    'that came of a migration that reads differently now is refused (%j)',
+    async (sha256) => {
+      await using database = await open();
+      await migrate(database, noLog);
+      await migrate(database, noLog);
+      await database.query('update gatehouse.migrations set sha256 = $1', [sha256]);
+      await expect(migrate(database, noLog)).rejects.toMatchObject({
+        code: 'schema_differs',
+        message: expect.stringContaining('0001-layers-to-verdicts.sql'),
+      });
+    },
+  );
 });

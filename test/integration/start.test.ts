@@ -1,6 +1,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdir, mkdtemp, readdir, rm, writeFile } from 'node:fs/promises';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { createInterface } from 'node:readline';
@@ -116,11 +118,49 @@ describe('gatehouse start', () => {
     expect((await readdir(tmpdir())).filter((name) => name.startsWith('gatehouse-pg-'))).toEqual([]);
   });
 
+  it('says what it waits for if that takes long', async () => {
+    await using silent = createServer(() => undefined).listen(0, '127.0.0.1');
+    await once(silent, 'listening');
+    const { port } = silent.address() as AddressInfo;
+    await using running = start('--feeds', `http://127.0.0.1:${port}/`);
+    await eventually(() => expect(running.stderr).toMatch(/waiting +for advisories to be imported/), {
+      what: 'the line',
+    });
+    silent.closeAllConnections();
+  });
+
   it('says what is wrong with an image that is none, and exits', async () => {
     await using running = start('--feeds', feeds.path, `docker-archive:${path.join(folder, 'absent.tar')}`);
     await once(running.process, 'exit');
     expect(running.process.exitCode).toBe(1);
     expect(running.stderr).toMatch(/gatehouse: .*absent\.tar/);
+  });
+
+  it('says so if another one uses its folder, and exits', async () => {
+    await using first = start('--feeds', feeds.path);
+    await eventually(() => expect(first.stderr).toMatch(/webhook +https:/), { what: 'the first one' });
+    await using second = start('--feeds', feeds.path);
+    await once(second.process, 'exit');
+    expect(second.process.exitCode).toBe(1);
+    expect(second.stderr).toMatch(/gatehouse: another gatehouse uses .*data/);
+  });
+
+  it('says its version and its use', async () => {
+    expect((await runOk([gatehouse, '--version'])).trim()).toMatch(/^gatehouse \d+\.\d+\.\d+$/);
+    expect(await runOk([gatehouse, '-h'])).toContain('Commands:');
+    for (const command of ['start', 'core', 'agent', 'webhook']) {
+      expect(await runOk([gatehouse, command, '-h'])).toContain(`Usage: gatehouse ${command}`);
+    }
+  });
+
+  it.each([
+    ['core', '--database', 'postgres://db'],
+    ['agent', '--core', 'localhost:9443'],
+    ['webhook', '--core', 'localhost:9443'],
+  ])('takes no word that means nothing: %s', async (...words) => {
+    const { code, stderr } = await run([gatehouse, ...words, 'extra']);
+    expect(stderr).toContain("'extra' is no option");
+    expect(code).toBe(2);
   });
 
   it('says what is wrong with its use, and exits with 2', async () => {

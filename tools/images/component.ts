@@ -52,13 +52,22 @@ export async function installationFiles(root: string): Promise<readonly string[]
 
 /** Puts the files that a component runs from into `folder`/app. */
 export async function writeSources(root: string, component: string, folder: string): Promise<void> {
+  for (const file of await sourceFiles(root, component)) {
+    const to = path.join(folder, 'app', file);
+    await mkdir(path.dirname(to), { recursive: true });
+    await cp(path.join(root, file), to);
+  }
+}
+
+/** The paths in the checkout of the files that a component runs from. */
+export async function sourceFiles(root: string, component: string): Promise<readonly string[]> {
+  const found: string[] = [];
   for (const workspace of await closureOf(root, component)) {
     for await (const file of glob(NEEDED, { cwd: path.join(root, workspace), exclude: NOT_NEEDED })) {
-      const to = path.join(folder, 'app', workspace, file);
-      await mkdir(path.dirname(to), { recursive: true });
-      await cp(path.join(root, workspace, file), to);
+      found.push(path.join(workspace, file));
     }
   }
+  return found.sort();
 }
 
 interface RootManifest {
