@@ -86,7 +86,7 @@ describe('a feed on a server', () => {
       'breaks off',
       (_, response) =>
         response.writeHead(200, { 'content-length': 99 }).write('rec', () => response.destroy()),
-      /terminated|closed/,
+      /aborted|closed/,
     ],
     ['drips for ever', (_, response) => drip(response), /timeout/],
   ])('is out of reach if the server %s', async (_what, answer, cause) => {
@@ -96,6 +96,19 @@ describe('a feed on a server', () => {
       code: 'feed_unreachable',
       message: expect.stringMatching(/\/feeds\/npm\/all\.zip$/),
       cause: { message: expect.stringMatching(cause) },
+    });
+  });
+
+  it('is fetched from where the server points to, within reason', async () => {
+    const { source } = await sourceOn(({ url = '' }, response) => {
+      if (url === '/feeds/npm/all.zip') response.writeHead(302, { location: '/elsewhere' }).end();
+      else if (url === '/elsewhere') response.end('records');
+      else response.writeHead(307, { location: url }).end();
+    });
+    expect((await contentOf(source.open('npm/all.zip', undefined))).content).toBe('records');
+    await expect(source.open('Go/all.zip', undefined)).rejects.toMatchObject({
+      code: 'feed_unreachable',
+      cause: expect.objectContaining({ message: expect.stringContaining('more than 5 times') }),
     });
   });
 

@@ -1,10 +1,9 @@
 import { createHash } from 'node:crypto';
 import { type FileHandle, mkdtemp, open, rm } from 'node:fs/promises';
+import { get as getByHttp, type IncomingMessage, type RequestOptions } from 'node:http';
+import { get as getByHttps } from 'node:https';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-// Not Node's own fetch: that of Node 24.21 (undici 7.29.1) throws `assert(!this.paused)` where nobody can catch it when
-// a server closes the connection, as plain ones do to say the end, before we have read what came.
-import { fetch, type Response } from 'undici';
 import { ecosystemNames } from '../ecosystems/table.ts';
 import { AdvisoryError } from '../errors.ts';
 import { type FeedSource, MAX_FEED_BYTES, tooLarge } from './source.ts';
@@ -53,18 +52,53 @@ async function download(
 ): Promise<Opened> {
   const stalled = new AbortController();
   const watchdog = setTimeout(() => stalled.abort(new Error(`no data for ${stallMs} ms`)), stallMs);
+  const ended = AbortSignal.any([signal, stalled.signal]);
   try {
-    const response = await fetch(url, {
-      headers: conditionFor(known),
-      signal: AbortSignal.any([signal, stalled.signal]),
-    });
-    const state = stateOf(response, known);
-    if (state === 'ready') return await store(response, url, known, () => watchdog.refresh());
-    await response.body?.cancel();
-    return state;
+    const response = await follow(url, { headers: conditionFor(known), signal: ended });
+    try {
+      const state = stateOf(response, known);
+      return state === 'ready' ? await store(response, url, known, () => watchdog.refresh()) : state;
+    } finally {
+      response.destroy();
+    }
+  } catch (error) {
+    // The request only says that it was aborted.
+    throw ended.aborted ? ended.reason : error;
   } finally {
     clearTimeout(watchdog);
   }
+}
+
+/** Mirrors point to where files lie, and that may point further once or twice. */
+const MAX_REDIRECTS = 5;
+
+/**
+ * The answer, from wherever the server points to. Not by fetch: undici, which is Node's own, throws
+ * `assert(!this.paused)` where nobody can catch it when a server closes the connection, as plain ones do to say the
+ * end, before we have read what came (seen with 7.29.1 and 8.12.4).
+ */
+async function follow(url: URL, options: RequestOptions): Promise<IncomingMessage> {
+  let place = url;
+  for (let redirects = 0; redirects <= MAX_REDIRECTS; redirects++) {
+    const response = await request(place, options);
+    const { location } = response.headers;
+    const isRedirect = [301, 302, 303, 307, 308].includes(response.statusCode ?? 0) && location;
+    if (!isRedirect) return response;
+    response.destroy();
+    const next = new URL(location, place);
+    if (next.protocol !== 'https:' && next.protocol !== place.protocol) {
+      throw new Error(`the server points to ${next.protocol} from ${place.protocol}`);
+    }
+    place = next;
+  }
+  throw new Error(`the server points elsewhere more than ${MAX_REDIRECTS} times`);
+}
+
+function request(url: URL, options: RequestOptions): Promise<IncomingMessage> {
+  const get = url.protocol === 'https:' ? getByHttps : getByHttp;
+  return new Promise((resolve, reject) => {
+    get(url, options, resolve).on('error', reject);
+  });
 }
 
 /** What identifies the content of an answer, and how to ask for it only if that has changed (RFC 9110, section 13). */
@@ -78,24 +112,25 @@ function conditionFor(known: string | undefined): Record<string, string> {
   return validator && known ? { [validator.condition]: known.slice(validator.label.length) } : {};
 }
 
-function fingerprintOf(response: Response): string | undefined {
+function fingerprintOf({ headers }: IncomingMessage): string | undefined {
   for (const { label, header } of validators) {
-    const value = response.headers.get(header);
-    if (value !== null) return label + value;
+    const value = headers[header];
+    if (value !== undefined) return label + value;
   }
   return undefined;
 }
 
-function stateOf(response: Response, known: string | undefined): 'ready' | 'unchanged' | 'absent' {
-  if (response.status === 304) return 'unchanged';
-  if (response.status === 404) return 'absent';
-  if (!response.ok) throw new Error(`the server answered with status ${response.status}`);
+function stateOf(response: IncomingMessage, known: string | undefined): 'ready' | 'unchanged' | 'absent' {
+  const { statusCode } = response;
+  if (statusCode === 304) return 'unchanged';
+  if (statusCode === 404) return 'absent';
+  if (statusCode !== 200) throw new Error(`the server answered with status ${statusCode}`);
   // Some servers give validators but do not heed conditions.
   return known !== undefined && fingerprintOf(response) === known ? 'unchanged' : 'ready';
 }
 
 async function store(
-  response: Response,
+  response: IncomingMessage,
   url: URL,
   known: string | undefined,
   onProgress: () => void,
@@ -105,7 +140,7 @@ async function store(
   const contentHash = await writeBody(response, url, handle, onProgress);
   const fingerprint = fingerprintOf(response) ?? `sha256 ${contentHash}`;
   if (fingerprint === known) return 'unchanged';
-  const lastModified = Date.parse(response.headers.get('last-modified') ?? '');
+  const lastModified = Date.parse(response.headers['last-modified'] ?? '');
   const kept = cleanup.move();
   return {
     handle,
@@ -128,14 +163,14 @@ async function openNameless(): Promise<FileHandle> {
 
 /** Gives the SHA-256 of what was written. */
 async function writeBody(
-  response: Response,
+  response: IncomingMessage,
   url: URL,
   handle: FileHandle,
   onProgress: () => void,
 ): Promise<string> {
   const hash = createHash('sha256');
   let received = 0;
-  for await (const chunk of response.body ?? []) {
+  for await (const chunk of response as AsyncIterable<Buffer>) {
     onProgress();
     received += chunk.length;
     if (received > MAX_FEED_BYTES) throw tooLarge(url.href, `more than ${MAX_FEED_BYTES} bytes`);
