@@ -140,12 +140,19 @@ describe('an image that runs where nobody guards', () => {
   it('came from the node alone: the cluster has no way out and no registry', async () => {
     const { code } = await gatehouse.cluster.exec(['getent', 'hosts', 'registry.test']);
     expect(code).not.toBe(0);
-    const pods = await get<{ items: { status: { containerStatuses: { imageID: string }[] } }[] }>(
-      'pods',
-      '-n',
-      'unguarded',
+    // A verdict may be there before the kubelet tells that the container runs.
+    await eventually(
+      async () => {
+        const pods = await get<{ items: { status: { containerStatuses: { imageID: string }[] } }[] }>(
+          'pods',
+          '-n',
+          'unguarded',
+        );
+        const imageId = pods.items[0]?.status.containerStatuses[0]?.imageID;
+        expect(imageId).toContain(gatehouse.images.vulnerable.digest);
+      },
+      { what: 'the pod to run' },
     );
-    expect(pods.items[0]?.status.containerStatuses[0]?.imageID).toContain(gatehouse.images.vulnerable.digest);
   });
 
   it('shares its layers: another image on top of them uploads only the one that is new', async () => {
