@@ -37,50 +37,55 @@ export async function drained(to: Writable): Promise<void> {
 
 /** The frames that come in, to the end of the stream. Throws on what is not a frame. */
 export async function* readFrames(from: Readable): AsyncGenerator<Frame, void, undefined> {
-  const buffer = new Gathered();
+  let frame = new FrameInMaking();
   for await (const chunk of from as AsyncIterable<Buffer>) {
-    buffer.push(chunk);
-    for (let frame = buffer.takeFrame(); frame; frame = buffer.takeFrame()) yield frame;
+    for (let rest = chunk; rest.length > 0; ) {
+      rest = frame.take(rest);
+      if (!frame.isWhole) continue;
+      yield frame.done();
+      frame = new FrameInMaking();
+    }
   }
-  if (buffer.length > 0) throw new Error('the stream broke off within a frame');
+  if (!frame.isEmpty) throw new Error('the stream broke off within a frame');
 }
 
-/** Chunks that are joined only once a whole frame is there. */
-class Gathered {
-  length = 0;
-  #chunks: Buffer[] = [];
-  #prefix: { header: number; body: number } | undefined;
+/** A frame of which parts have come. It is in memory once: files of more than a hundred megabytes are sent as one. */
+class FrameInMaking {
+  #prefix = Buffer.alloc(PREFIX_BYTES);
+  #bytes: Buffer | undefined;
+  #filled = 0;
 
-  push(chunk: Buffer): void {
-    this.#chunks.push(chunk);
-    this.length += chunk.length;
+  get isEmpty(): boolean {
+    return this.#filled === 0 && this.#bytes === undefined;
   }
 
-  takeFrame(): Frame | undefined {
-    this.#prefix ??= this.#takePrefix();
-    if (!this.#prefix) return undefined;
-    const { header, body } = this.#prefix;
-    if (this.length < header + body) return undefined;
-    this.#prefix = undefined;
-    const bytes = this.#take(header + body);
-    const { kind, ...rest } = JSON.parse(bytes.toString('utf8', 0, header)) as { kind: string };
-    return { kind, header: rest, body: bytes.subarray(header) };
+  get isWhole(): boolean {
+    return this.#bytes !== undefined && this.#filled === this.#bytes.length;
   }
 
-  #takePrefix(): { header: number; body: number } | undefined {
-    if (this.length < PREFIX_BYTES) return undefined;
-    const bytes = this.#take(PREFIX_BYTES);
-    const header = bytes.readUInt32LE(0);
-    const body = bytes.readUInt32LE(4);
-    if (header > MAX_HEADER_BYTES || body > MAX_BODY_BYTES) throw new Error('a frame is too large');
-    return { header, body };
+  /** Takes what belongs to it, and gives the rest. */
+  take(chunk: Buffer): Buffer {
+    const into = this.#bytes ?? this.#prefix;
+    const taken = chunk.copy(into, this.#filled);
+    this.#filled += taken;
+    if (this.#bytes === undefined && this.#filled === PREFIX_BYTES) this.#begin();
+    return chunk.subarray(taken);
   }
 
-  #take(length: number): Buffer {
-    const joined =
-      this.#chunks.length === 1 ? (this.#chunks[0] ?? Buffer.alloc(0)) : Buffer.concat(this.#chunks);
-    this.#chunks = joined.length > length ? [joined.subarray(length)] : [];
-    this.length -= length;
-    return joined.subarray(0, length);
+  done(): Frame {
+    const length = this.#prefix.readUInt32LE(0);
+    const bytes = this.#bytes ?? Buffer.alloc(0);
+    const { kind, ...header } = JSON.parse(bytes.toString('utf8', 0, length)) as { kind: string };
+    return { kind, header, body: bytes.subarray(length) };
+  }
+
+  #begin(): void {
+    const header = this.#prefix.readUInt32LE(0);
+    const body = this.#prefix.readUInt32LE(4);
+    if (header === 0 || header > MAX_HEADER_BYTES || body > MAX_BODY_BYTES) {
+      throw new Error(`a frame of ${header} and ${body} bytes`);
+    }
+    this.#bytes = Buffer.allocUnsafe(header + body);
+    this.#filled = 0;
   }
 }

@@ -38,7 +38,9 @@ describe('the Java cataloger', () => {
       { name: 'big', content: 'x'.repeat(5000), method: 0 },
     ]);
     const head = archive.subarray(0, 4096);
-    expect(partsOf(java, head, { size: archive.length, hint: '' })).toEqual([]);
+    expect(partsOf(java, head, { size: archive.length, hint: '' })).toEqual([
+      { start: 0, length: archive.length },
+    ]);
     const streamed = new FileParts(archive.length, [{ start: 0, bytes: head }]);
     expect(examine(java, streamed)).toBe('needs-whole');
     const read: number[] = [];

@@ -9,10 +9,10 @@ import { BudgetFault, ZipBudget } from './zip-budget.ts';
 import type { ZipEntry } from './zip-directory.ts';
 
 /**
- * The largest library in wide use, a cloud's SDK for Hadoop, has 268 MiB. On a disk no more is read than is needed; out
- * of a stream an archive is kept as a whole while it is read.
+ * An archive is in memory as a whole while it is read, in the agent and in the process that looks into it, which have
+ * 600 MiB together. The largest library in wide use, a cloud's SDK for Hadoop, has 268 MiB and is told as too large.
  */
-const MAX_ARCHIVE_BYTES = 320 * 1024 ** 2;
+const MAX_ARCHIVE_BYTES = 160 * 1024 ** 2;
 /** An application in a server's archive, a library in it, and a library in that one make four. */
 const MAX_NESTING = 8;
 /** Signed libraries list a checksum for each class: 600 kB in one of 5,000 classes. */
@@ -29,7 +29,11 @@ export const java: Cataloger = {
   maxBytes: MAX_ARCHIVE_BYTES,
   matches: (path) => isArchiveName(path),
   hint: (path) => baseNameOf(path),
-  parts: (head) => (isArchive(head) ? [] : undefined),
+  // Its directory lies at the end, and what it names anywhere: a stream gives it as a whole or not at all.
+  parts(head, size) {
+    if (!isArchive(head)) return undefined;
+    return size > MAX_ARCHIVE_BYTES ? [] : [{ start: 0, length: size }];
+  },
   catalog(file): Findings | undefined {
     if (!isArchive(file.read(0, 4))) return undefined;
     const reader = new ArchiveReader();
