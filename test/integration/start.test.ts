@@ -169,6 +169,6 @@ describe('gatehouse start', () => {
     expect(stderr).toContain("--mode is 'block': expected one of enforce, warn, audit, off");
     const unknown = await run([gatehouse, 'strat']);
     expect(unknown.code).toBe(2);
-    expect(unknown.stderr).toContain('The commands are start, core, agent, webhook.');
+    expect(unknown.stderr).toContain('The commands are start, sbom, core, agent, webhook.');
   });
 });
