@@ -7,6 +7,8 @@ const SET_UP_TIMEOUT_MS = 30 * 60_000;
 
 export default defineConfig({
   test: {
+    // Most tests wait for others most of the time; left to itself, vitest leaves a processor for itself.
+    maxWorkers: '100%',
     projects: [
       {
         test: {
