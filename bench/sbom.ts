@@ -49,13 +49,14 @@ async function main(rounds: number): Promise<void> {
   };
   const env = { SYFT_CHECK_FOR_APP_UPDATE: 'false', HOME: folder, PATH: process.env.PATH ?? '' };
   const bySyft = (source: string) =>
-    runOk([syft, 'scan', '--quiet', '--output', 'json', source], { env }).then(JSON.parse);
+    runOk([syft, 'scan', '--output', 'json', source], { env }).then(JSON.parse);
   const gatehouse = path.join(root, 'node_modules', '.bin', 'gatehouse');
   const byUs = (source: string) => runOk([gatehouse, 'sbom', source, '-o', 'purls']);
 
   progress('reading it');
   const ours = await read(cataloger);
-  const theirs = (await bySyft(`dir:${merged.path}`)) as SyftDocument;
+  // Of a folder Syft believes lock files, of an image what is installed.
+  const theirs = (await bySyft(`oci-archive:${archive}`)) as SyftDocument;
   const times = {
     folders: await median(rounds, () => read(cataloger)),
     foldersInProcess: await median(rounds, () => read(inThisProcess)),
@@ -99,7 +100,7 @@ async function makeArchive(folder: string, layers: readonly string[]): Promise<s
   const image = path.join(folder, 'image');
   await buildImage(image, { name: 'bench.test/app:1', layers: layers.map((layer) => ({ folder: layer })) });
   const archive = path.join(folder, 'image.tar');
-  await runOk(['tar', '-cf', archive, '-C', image, '.']);
+  await runOk(['tar', '-cf', archive, '-C', image, 'oci-layout', 'index.json', 'blobs']);
   return archive;
 }
 
@@ -159,7 +160,9 @@ const types: Readonly<Record<string, string>> = {
 function compare(ours: readonly ImagePackage[], { artifacts }: SyftDocument) {
   const own = new Set(ours.map(({ type, name, version }) => `${type} ${name.toLowerCase()} ${version}`));
   const other = new Set(
-    artifacts.map(({ type, name, version }) => `${types[type] ?? type} ${name.toLowerCase()} ${version}`),
+    artifacts.map(
+      ({ type, name, version }) => `${types[type] ?? type} ${name.toLowerCase()} ${versionOf(name, version)}`,
+    ),
   );
   return {
     ours: own.size,
@@ -167,6 +170,12 @@ function compare(ours: readonly ImagePackage[], { artifacts }: SyftDocument) {
     onlyOurs: [...own].filter((each) => !other.has(each)).sort(),
     onlySyft: [...other].filter((each) => !own.has(each)).sort(),
   };
+}
+
+/** Syft's words for versions that we say otherwise. */
+function versionOf(name: string, version: string): string {
+  if (version === 'UNKNOWN') return '(devel)';
+  return name === 'stdlib' ? version.replace(/^go/, '') : version;
 }
 
 function ratio(a: number, b: number): number {
