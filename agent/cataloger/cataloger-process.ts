@@ -28,7 +28,6 @@ const LOOK_EVERY_MS = 100;
 const IDLE_MS = 10_000;
 /** Nobody: the user of distroless images, who owns nothing. */
 const NOBODY = 65_532;
-const PAGE_BYTES = 4096;
 
 const child = path.join(import.meta.dirname, 'child.ts');
 /** All that the process may read: its own code. */
@@ -263,8 +262,8 @@ class RunningChild {
 
   async #checkMemory(): Promise<void> {
     const { pid } = this.#process;
-    const statm = await readFile(`/proc/${pid}/statm`, 'utf8').catch(() => '');
-    const bytes = Number(statm.split(' ')[1] ?? 0) * PAGE_BYTES;
+    const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => '');
+    const bytes = Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1] ?? 0) * 1024;
     const { memoryBytes } = this.#limits;
     if (bytes > memoryBytes) this.kill(`it took more than ${memoryBytes} bytes of memory`);
   }

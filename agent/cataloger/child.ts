@@ -4,8 +4,9 @@ import { catalogBlob, catalogerNamed, encodeFragment, examine, FileParts, SbomEr
 import { type Frame, readFrames, writeFrame } from './frames.ts';
 
 /**
- * The process that looks into what comes out of images. It has no files, no network, no capability and a user of its
- * own: whoever takes it over can say wrong things of this one node's layers, and no more.
+ * The process that looks into what comes out of images. It has no files but its own code, no capability, no credential
+ * and a user of its own: whoever takes it over can say wrong things of this one node's layers. The network is not kept
+ * from it; Node.js 24 has no permission for that.
  */
 async function main(): Promise<void> {
   const frames = readFrames(process.stdin);
