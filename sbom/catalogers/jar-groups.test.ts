@@ -19,10 +19,14 @@ describe('the group of a library that does not say it', () => {
   });
 
   it('is that of the published name', () => {
-    expect(['catalina', 'jasper-el', 'lib'].map(publishedName)).toEqual([
+    const files = ['catalina', 'jasper-el', 'catalina-tribes', 'tomcat-jdbc', 'lib'];
+    expect(files.map((file) => publishedName(file, undefined))).toEqual([
       'tomcat-catalina',
       'tomcat-jasper-el',
-      'lib',
+      'tomcat-tribes',
+      'tomcat-jdbc',
+      undefined,
     ]);
+    expect(publishedName('el-api', 'org.apache.tomcat-el-api')).toBe('tomcat-el-api');
   });
 });

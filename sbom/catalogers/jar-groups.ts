@@ -25,6 +25,7 @@ const families: readonly Family[] = [
       /^spring-(aop|aspects|beans|context|context-support|core|expression|jcl|jdbc|jms|messaging|orm|oxm|r2dbc|test|tx|web|webflux|webmvc|websocket)$/,
     group: 'org.springframework',
   },
+  { artifact: /^ecj$/, group: 'org.eclipse.jdt' },
   { artifact: /^tomcat-embed-/, group: 'org.apache.tomcat.embed' },
   { artifact: /^tomcat-/, group: 'org.apache.tomcat' },
   { artifact: /^reactor-netty(-|$)/, group: 'io.projectreactor.netty' },
@@ -73,9 +74,15 @@ export function knownGroup(artifact: string, version: string): string | undefine
 }
 
 /** Files of a Tomcat installation, which Maven's repositories have under longer names. */
-const TOMCAT_FILES = /^(catalina(-\w+)?|jasper(-el)?)$/;
+const TOMCAT_FILES = /^(?:catalina-(?<part>ssi|storeconfig|tribes)|(?<name>(?:catalina|jasper)(?:-\w+)?))$/;
+/** How the same files, and those of the interfaces, name themselves for OSGi since Tomcat 9. */
+const TOMCAT_BUNDLE = /^org\.apache\.(?<name>tomcat-[a-z-]+)$/;
 
 /** The artifact that an archive is published as, where installations rename it. */
-export function publishedName(artifact: string): string {
-  return TOMCAT_FILES.test(artifact) ? `tomcat-${artifact}` : artifact;
+export function publishedName(file: string, symbolicName: string | undefined): string | undefined {
+  const bundle = TOMCAT_BUNDLE.exec(symbolicName ?? '')?.groups?.name;
+  if (bundle !== undefined) return bundle;
+  if (file.startsWith('tomcat-')) return file;
+  const { part, name } = TOMCAT_FILES.exec(file)?.groups ?? {};
+  return (part ?? name) && `tomcat-${part ?? name}`;
 }

@@ -3,7 +3,7 @@ import { jarPackages } from './jar-identity.ts';
 import type { Pom } from './jar-pom.ts';
 
 function names(
-  baseName: string,
+  hint: string,
   manifest: Readonly<Record<string, string>> = {},
   poms: readonly string[] = [],
 ): readonly string[] {
@@ -12,7 +12,7 @@ function names(
     return { group, artifact, version };
   });
   const attributes = Object.entries(manifest).map(([key, value]) => [key.toLowerCase(), value] as const);
-  const found = jarPackages({ baseName, manifest: new Map(attributes), poms: parsed });
+  const found = jarPackages({ hint, manifest: new Map(attributes), poms: parsed });
   return found.map(({ name, version }) => `${name} ${version}`);
 }
 
@@ -44,6 +44,24 @@ describe('the packages in a Java archive', () => {
     expect(names('app-1.0.jar', {}, ['org.example:lib'])).toEqual(['app 1.0']);
   });
 
+  it('are the archive as Quarkus names it, even if Maven speaks of one other artifact in it', () => {
+    const hint = 'boot/org.jboss.byteman.byteman-4.0.20.jar';
+    expect(names(hint, {}, ['org.jboss.byteman:byteman-agent:4.0.20'])).toEqual([
+      'org.jboss.byteman:byteman-agent 4.0.20',
+      'org.jboss.byteman:byteman 4.0.20',
+    ]);
+    expect(
+      names('main/io.netty.netty-common-4.1.94.Final.jar', {}, ['io.netty:netty-common:4.1.94.Final']),
+    ).toEqual(['io.netty:netty-common 4.1.94.Final']);
+  });
+
+  it('are not told from a folder that only looks like one of Quarkus', () => {
+    const pom = 'org.apache.karaf:org.apache.karaf.main:4.4.0';
+    expect(names('boot/org.apache.karaf.main-4.4.0.jar', {}, [pom])).toEqual([
+      'org.apache.karaf:org.apache.karaf.main 4.4.0',
+    ]);
+  });
+
   it.each<[string, Readonly<Record<string, string>>, string]>([
     ['lib-1.0.jar', {}, 'lib 1.0'],
     [
@@ -67,6 +85,23 @@ describe('the packages in a Java archive', () => {
       { 'Implementation-Title': 'Apache Tomcat', 'Implementation-Version': '9.0.54' },
       'org.apache.tomcat:tomcat-catalina 9.0.54',
     ],
+    [
+      'el-api.jar',
+      { 'Bundle-SymbolicName': 'org.apache.tomcat-el-api', 'Bundle-Version': '9.0.60' },
+      'org.apache.tomcat:tomcat-el-api 9.0.60',
+    ],
+    [
+      'tomcat-jdbc.jar',
+      { 'Bundle-SymbolicName': 'org.apache.tomcat.jdbc', 'Bundle-Version': '9.0.60' },
+      'org.apache.tomcat:tomcat-jdbc 9.0.60',
+    ],
+    ['catalina-tribes.jar', { 'Implementation-Version': '8.5.0' }, 'org.apache.tomcat:tomcat-tribes 8.5.0'],
+    [
+      'org.apache.servicemix.specs.jaxb-api-2.2-2.9.0.jar',
+      { 'Bundle-SymbolicName': 'org.apache.servicemix.specs.jaxb-api-2.2', 'Bundle-Version': '2.9.0' },
+      'org.apache.servicemix.specs.jaxb-api-2.2 2.9.0',
+    ],
+    ['main/com.h2database.h2-2.2.220.jar', {}, 'com.h2database:h2 2.2.220'],
     ['x.jar', { 'Implementation-Title': 'my-app', 'Implementation-Version': '1.0' }, 'my-app 1.0'],
     ['x.jar', { 'Implementation-Title': 'My App', 'Bundle-Version': '1.0' }, 'x 1.0'],
   ])('are told of %s from %j', (baseName, manifest, expected) => {

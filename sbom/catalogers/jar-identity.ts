@@ -5,7 +5,8 @@ import type { Pom } from './jar-pom.ts';
 
 /** What an archive says of itself. */
 export interface JarFacts {
-  readonly baseName: string;
+  /** See `archiveHint`. */
+  readonly hint: string;
   readonly manifest: ReadonlyMap<string, string>;
   readonly poms: readonly Pom[];
 }
@@ -21,18 +22,42 @@ interface Identity {
  * first: one artifact is the archive, several are what was put together in it. The manifest and the file name say the
  * rest: for archives of other builders, and where Maven's artifacts are only those that were put into a larger one.
  */
-export function jarPackages({ baseName, manifest, poms }: JarFacts): readonly Package[] {
+export function jarPackages({ hint, manifest, poms }: JarFacts): readonly Package[] {
   // A module for New Relic's agent: it is named after the library that it observes, of which nothing is in it.
   if (manifest.has('weave-classes')) return [];
-  const named = parseJarName(baseName);
+  const named = withSymbolicName(parseJarName(hint), hint, manifest);
   const own = identify(named, manifest);
-  const isNamed = (artifact: string): boolean => artifact === named.artifact || artifact === own?.artifact;
-  const found = poms.flatMap(({ group, artifact, version }): Identity[] => {
-    const known = version ?? (isNamed(artifact) ? (named.version ?? own?.version) : undefined);
-    return known === undefined ? [] : [{ group, artifact, version: known }];
+  const isNamed = ({ group, artifact }: Pom): boolean =>
+    artifact === named.artifact ||
+    artifact === own?.artifact ||
+    [artifact, `${group}.${artifact}`].some((name) => beginsWith(hint, name));
+  const found = poms.flatMap((pom): Identity[] => {
+    const known = pom.version ?? (isNamed(pom) ? (named.version ?? own?.version) : undefined);
+    return known === undefined ? [] : [{ ...pom, version: known }];
   });
-  const isOwnAmong = found.length === 1 || found.some(({ artifact }) => isNamed(artifact));
+  // Where the folder says what the archive is published as, one artifact in it may be another one.
+  const isOnly = found.length === 1 && named.group === undefined;
+  const isOwnAmong = isOnly || poms.some(isNamed);
   return [...found, ...(own && !isOwnAmong ? [own] : [])].map(toPackage);
+}
+
+/** Whether the last name of the archive is that of an artifact with whatever version. */
+function beginsWith(hint: string, artifact: string): boolean {
+  const rest = hint.slice(hint.indexOf('/') + 1);
+  return rest.startsWith(`${artifact}-`) && /^\d/.test(rest.slice(artifact.length + 1));
+}
+
+/**
+ * `org.apache.servicemix.specs.jaxb-api-2.2-2.9.0.jar`: the name that OSGi has for it tells which of the numbers belong
+ * to the artifact.
+ */
+function withSymbolicName(named: JarName, hint: string, manifest: ReadonlyMap<string, string>): JarName {
+  const artifact = symbolicName(manifest) ?? '';
+  const { artifact: found, version } = named;
+  if (version === undefined || artifact.length <= found.length || !hint.startsWith(`${artifact}-`))
+    return named;
+  const rest = `${found}-${version}`.slice(artifact.length + 1);
+  return /^\d/.test(rest) ? { artifact, version: rest } : named;
 }
 
 function toPackage({ group, artifact, version }: Identity): Package {
@@ -45,7 +70,7 @@ function identify(named: JarName, manifest: ReadonlyMap<string, string>): Identi
   const titled = parseTitle(trusted.get('implementation-title') ?? '');
   const artifact = artifactOf(named, trusted, titled.artifact);
   if (version === undefined || artifact === undefined) return undefined;
-  const group = titled.group ?? knownGroup(artifact, version) ?? groupIn(trusted, artifact);
+  const group = named.group ?? titled.group ?? knownGroup(artifact, version) ?? groupIn(trusted, artifact);
   return { group, artifact, version };
 }
 
@@ -81,8 +106,8 @@ function artifactOf(
   title: string | undefined,
 ): string | undefined {
   if (named.version !== undefined) return named.artifact;
-  const published = publishedName(named.artifact);
-  if (published !== named.artifact) return published;
+  const published = publishedName(named.artifact, symbolicName(manifest));
+  if (published !== undefined) return published;
   const candidates = [manifest.get('short-name'), title, symbolicName(manifest), named.artifact];
   return candidates.find((each) => each !== undefined && isArtifact(each));
 }

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isArchiveName, parseJarName } from './jar-names.ts';
+import { archiveHint, isArchiveName, parseJarName } from './jar-names.ts';
 
 describe('the name of a Java archive', () => {
   it.each([
@@ -39,6 +39,29 @@ describe('the name of a Java archive', () => {
     ['.jar', '', undefined],
   ])('%s is %s in the version %s', (name, artifact, version) => {
     expect(parseJarName(name)).toEqual({ artifact, version });
+  });
+
+  it.each([
+    ['opt/app/lib/a-1.0.jar', 'a-1.0.jar'],
+    ['a-1.0.jar', 'a-1.0.jar'],
+    [
+      'quarkus-app/lib/main/io.netty.netty-common-4.1.94.Final.jar',
+      'main/io.netty.netty-common-4.1.94.Final.jar',
+    ],
+    ['lib/main/sub/a-1.0.jar', 'a-1.0.jar'],
+  ])('is taken of the path %s as %s', (path, expected) => {
+    expect(archiveHint(path)).toBe(expected);
+  });
+
+  it.each([
+    ['io.netty.netty-common-4.1.94.Final.jar', 'io.netty', 'netty-common'],
+    ['org.postgresql.postgresql-42.6.0.jar', 'org.postgresql', 'postgresql'],
+    ['org.eclipse.sisu.org.eclipse.sisu.inject-0.3.5.jar', 'org.eclipse.sisu', 'org.eclipse.sisu.inject'],
+    ['org.osgi.osgi.core-8.0.0.jar', 'org.osgi', 'osgi.core'],
+    ['mysql.mysql-connector-java-8.0.30.jar', 'mysql', 'mysql-connector-java'],
+    ['plain-1.0.jar', undefined, 'plain'],
+  ])('%s in the folder of an application of Quarkus is of %s, %s', (name, group, artifact) => {
+    expect(parseJarName(`main/${name}`)).toMatchObject(group ? { group, artifact } : { artifact });
   });
 
   it('gives back what was put together of a plain name and a plain version', () => {

@@ -3,7 +3,7 @@ import { type Cataloger, EvidenceFault, type Findings } from './cataloger.ts';
 import { type FileParts, OutsideParts } from './file-parts.ts';
 import { jarPackages } from './jar-identity.ts';
 import { parseManifest } from './jar-manifest.ts';
-import { isArchiveName } from './jar-names.ts';
+import { archiveHint, isArchiveName } from './jar-names.ts';
 import { type Pom, parsePomPath, parsePomProperties } from './jar-pom.ts';
 import { BudgetFault, ZipBudget } from './zip-budget.ts';
 import type { ZipEntry } from './zip-directory.ts';
@@ -25,10 +25,10 @@ const MANIFEST = 'META-INF/MANIFEST.MF';
 /** Java archives, and those in them, from what their builders say in them. */
 export const java: Cataloger = {
   name: 'java',
-  version: 1,
+  version: 2,
   maxBytes: MAX_ARCHIVE_BYTES,
   matches: (path) => isArchiveName(path),
-  hint: (path) => baseNameOf(path),
+  hint: archiveHint,
   // Its directory lies at the end, and what it names anywhere: a stream gives it as a whole or not at all.
   parts(head, size) {
     if (!isArchive(head)) return undefined;
@@ -49,10 +49,6 @@ function isArchive(head: Buffer): boolean {
   );
 }
 
-function baseNameOf(path: string): string {
-  return path.slice(path.lastIndexOf('/') + 1);
-}
-
 class ArchiveReader {
   readonly packages: Package[] = [];
   problem: Findings['problem'];
@@ -66,7 +62,7 @@ class ArchiveReader {
       const entries = this.#budget.entriesOf(file, isWanted);
       const manifest = parseManifest(this.#text(file, entries.find(isManifest)));
       const poms = this.#poms(file, entries);
-      this.packages.push(...jarPackages({ baseName: file.hint, manifest, poms }));
+      this.packages.push(...jarPackages({ hint: file.hint, manifest, poms }));
       for (const entry of entries.filter(({ name }) => isArchiveName(name))) {
         this.#attempt(() => this.#readInner(file, entry, depth + 1, room));
       }
@@ -74,7 +70,7 @@ class ArchiveReader {
   }
 
   #readInner(file: FileParts, entry: ZipEntry, depth: number, room: number): void {
-    const inner = this.#budget.open(file, entry, { most: room, hint: baseNameOf(entry.name) });
+    const inner = this.#budget.open(file, entry, { most: room, hint: archiveHint(entry.name) });
     if (isArchive(inner.file.read(0, 4))) this.read(inner.file, depth, room - inner.memory);
   }
 
