@@ -20,6 +20,9 @@ async function sample(): Promise<Fragment> {
       name: 'var/lib/dpkg/status',
       content: 'Package: a\nVersion: 1\nArchitecture: all\n\nPackage: b\nVersion: 2\n',
     },
+    { name: 'var/lib/dpkg/info/a:amd64.list', content: '/usr/bin/a\n/usr/bin/A\n' },
+    { name: 'usr/bin/A', mode: 0o755 },
+    { name: 'usr/bin/a', mode: 0o755 },
     { name: 'x/.wh.' },
   ]);
   return (await catalogBlob(blobOf(archive))).fragment;
@@ -72,6 +75,10 @@ describe('a fragment', () => {
     ['with packages out of order', 'evidence.2.packages.0.name', 'c'],
     ['with half a source package', 'evidence.2.packages.0.source', { name: 'a' }],
     ['with an operating system of two lines', 'evidence.0.os.id', 'a\nb'],
+    ['with a package that owns no file', 'owners.0.files', 'usr/bin/a'],
+    ['with a package that owns what is not there', 'owners.0.files.1', 'usr/bin/b'],
+    ['with a package that owns a file twice', 'owners.0.files.0', 'usr/bin/a'],
+    ['with an owner without a name', 'owners.0.name', ''],
     ['with an unknown problem', 'problems.0.code', 'bad_luck'],
     ['with a wrong count of files', 'totals.files', 1],
     ['with a negative size', 'totals.bytes', -1],
@@ -79,6 +86,10 @@ describe('a fragment', () => {
     await expect(decodeFragment(await tampered(path, value))).rejects.toMatchObject({
       code: 'fragment_invalid',
     });
+  });
+
+  it('is read though an earlier release tells nothing of owners', async () => {
+    expect(await decodeFragment(await tampered('owners', undefined))).toMatchObject({ owners: [] });
   });
 
   it('says what was wrong with it', async () => {

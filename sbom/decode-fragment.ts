@@ -11,6 +11,7 @@ import {
   MAX_DEPTH,
   MAX_ENTRIES,
   MAX_PATH_BYTES,
+  type Owner,
   opacities,
   type Problem,
   problemCodes,
@@ -18,7 +19,7 @@ import {
 } from './fragment.ts';
 import { JsonValue, ShapeFault } from './json-shape.ts';
 import type { OsRelease } from './os-release.ts';
-import { isPackageText, type Package, packageKey, packageTypes } from './package.ts';
+import { isPackageText, type Package, packageKey, packageNameKey, packageTypes } from './package.ts';
 
 const CATALOGER_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 
@@ -55,6 +56,8 @@ function parseFragment(value: JsonValue): Fragment {
     whiteouts: parsePaths(value.get('whiteouts')),
     opaques: parsePaths(value.get('opaques')),
     evidence: parseSorted(value.get('evidence'), parseEvidence, ({ path }) => path),
+    // Catalogers of earlier releases tell of none.
+    owners: value.get('owners').optional(parseOwners) ?? [],
     totals: { files: totals.get('files').count(), bytes: totals.get('bytes').count() },
     problems: parseSorted(value.get('problems'), parseProblem, ({ path, code }) => `${path}\n${code}`),
   };
@@ -124,6 +127,16 @@ function parsePackageText(value: JsonValue): string {
   return value.text(isPackageText, 'a short, printable text');
 }
 
+function parseOwners(value: JsonValue): Owner[] {
+  const parseOwner = (owner: JsonValue): Owner => ({
+    type: owner.get('type').oneOf(packageTypes),
+    name: parsePackageText(owner.get('name')),
+    arch: owner.get('arch').optional(parsePackageText),
+    files: parsePaths(owner.get('files')),
+  });
+  return parseSorted(value, parseOwner, packageNameKey);
+}
+
 function parseOs(value: JsonValue): OsRelease {
   return {
     id: parsePackageText(value.get('id')),
@@ -163,6 +176,9 @@ function checkEntries(fragment: Fragment): void {
   const files = new Set(fragment.files);
   const stray = fragment.evidence.find(({ path }) => !files.has(path));
   if (stray) throw new ShapeFault(`the evidence '${stray.path}' is not a file`);
+  const owned = fragment.owners.flatMap((owner) => owner.files);
+  if (new Set(owned).size !== owned.length) throw new ShapeFault('a file is of two packages');
+  if (owned.some((path) => !files.has(path))) throw new ShapeFault('a package owns what is no file');
   if (fragment.totals.files !== files.size) throw new ShapeFault('the number of files is wrong');
 }
 

@@ -33,6 +33,7 @@ function toJson(fragment: Fragment): object {
     whiteouts: fragment.whiteouts,
     opaques: fragment.opaques,
     evidence: fragment.evidence.map(evidenceToJson),
+    owners: fragment.owners.map(({ type, name, arch, files }) => ({ type, name, arch, files })),
     totals: { files: fragment.totals.files, bytes: fragment.totals.bytes },
     problems: fragment.problems.map(({ code, path }) => ({ code, path })),
   };

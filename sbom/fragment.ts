@@ -1,5 +1,5 @@
 import type { OsRelease } from './os-release.ts';
-import type { Package } from './package.ts';
+import type { Package, PackageName } from './package.ts';
 
 /**
  * What one layer says, whatever lies below or above it. All paths are relative to the root, clean, and sorted.
@@ -24,6 +24,8 @@ export interface Fragment {
   /** Folders of which nothing is seen that lower layers have in them. */
   readonly opaques: readonly string[];
   readonly evidence: readonly Evidence[];
+  /** By package, see `packageNameKey`; no file is in two of them. */
+  readonly owners: readonly Owner[];
   readonly totals: { readonly files: number; readonly bytes: number };
   /** What was left out, and why. */
   readonly problems: readonly Problem[];
@@ -41,6 +43,15 @@ export type Opacity = (typeof opacities)[number];
 export interface Symlink {
   readonly path: string;
   readonly target: string;
+}
+
+/**
+ * The files of this layer that can be run or mapped, and that a list of this layer says to be of one package of the
+ * system. A package manager writes its lists in the layer in which it writes files, so what an upper layer has written
+ * over such a file is no longer that package's.
+ */
+export interface Owner extends PackageName {
+  readonly files: readonly string[];
 }
 
 /** One file that proves packages, or that would if it held any: it hides the one below it in either case. */

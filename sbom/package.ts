@@ -42,6 +42,18 @@ export function isOfSystem({ type }: Package): boolean {
   return systemTypes.has(type);
 }
 
+/** A package of an operating system as a list of its files names it: no two with one name are there in one build each. */
+export interface PackageName {
+  readonly type: PackageType;
+  readonly name: string;
+  readonly arch?: string | undefined;
+}
+
+/** A text that tells two names apart exactly if they differ, and by which they are ordered. */
+export function packageNameKey({ type, name, arch = '' }: PackageName): string {
+  return `${type}\n${name}\n${arch}`;
+}
+
 /** Names and versions are tens of characters; longer ones are no package and would only bloat every store. */
 const MAX_PACKAGE_TEXT = 1024;
 

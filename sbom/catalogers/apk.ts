@@ -9,7 +9,7 @@ const DATABASES: ReadonlySet<string> = new Set(['lib/apk/db/installed', 'usr/lib
 /** Alpine packages, and those of its kin, from apk's own database. */
 export const apk: Cataloger = {
   name: 'apk',
-  version: 1,
+  version: 2,
   maxBytes: MAX_TEXT_BYTES,
   matches: (path) => DATABASES.has(path),
   catalog(file): Findings {
@@ -52,7 +52,7 @@ class Reader {
 
   end(): Findings {
     this.#endPackage();
-    return { packages: this.#packages, owns: this.#owned.paths, problem: this.#problem() };
+    return { packages: this.#packages, owns: this.#owned.owns, problem: this.#problem() };
   }
 
   #endPackage(): void {
@@ -64,12 +64,15 @@ class Reader {
     const version = fields.get('V');
     if (!name || !version) {
       this.#incomplete += 1;
+      this.#owned.endPackage(undefined);
       return;
     }
     // Packages without an origin were built before apk knew of them, or on the spot by `apk add --virtual`.
     const origin = fields.get('o');
     const source = origin ? { name: origin, version } : undefined;
-    this.#packages.push({ type: 'apk', name, version, arch: fields.get('A') || undefined, source });
+    const arch = fields.get('A') || undefined;
+    this.#packages.push({ type: 'apk', name, version, arch, source });
+    this.#owned.endPackage({ type: 'apk', name, arch });
   }
 
   #problem(): Findings['problem'] {

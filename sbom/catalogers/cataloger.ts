@@ -1,6 +1,6 @@
 import type { EvidenceProblem } from '../fragment.ts';
 import type { OsRelease } from '../os-release.ts';
-import type { Package } from '../package.ts';
+import type { Package, PackageName } from '../package.ts';
 import type { FilePart, FileParts } from './file-parts.ts';
 
 /** What one kind of evidence is and says. A cataloger sees one file at a time and never its neighbours. */
@@ -27,10 +27,18 @@ export interface Cataloger {
 
 export interface Findings {
   readonly packages: readonly Package[];
-  /** The files, by their paths without a leading slash, that a package manager of the system says to have put there. */
-  readonly owns?: readonly string[] | undefined;
+  /** What package managers of the system say to have put there. */
+  readonly owns?: readonly Ownership[] | undefined;
   readonly os?: OsRelease | undefined;
   readonly problem?: EvidenceProblem | undefined;
+}
+
+/** The files of one package. */
+export interface Ownership {
+  /** None if the list does not say whose it is. */
+  readonly owner?: PackageName | undefined;
+  /** Without a leading slash. */
+  readonly paths: readonly string[];
 }
 
 /** A file is not of its format; the message says how, and never quotes the file, which may hold anything. */

@@ -1,3 +1,4 @@
+import { isPackageText, type PackageName } from '../package.ts';
 import { type Cataloger, type Findings, MAX_TEXT_BYTES, textOf } from './cataloger.ts';
 
 /** One file a package, named PACKAGE.list or PACKAGE:ARCHITECTURE.list. */
@@ -6,14 +7,23 @@ const LISTS = /^var\/lib\/dpkg\/info\/[^/]+\.list$/;
 /** Which files Debian packages have put where, from the lists that dpkg keeps of them. */
 export const dpkgFiles: Cataloger = {
   name: 'dpkg-files',
-  version: 1,
+  version: 2,
   maxBytes: MAX_TEXT_BYTES,
   ownsOnly: true,
   matches: (path) => LISTS.test(path),
+  hint: (path) => path.slice(path.lastIndexOf('/') + 1),
   catalog(file): Findings {
-    const owns = textOf(file)
+    const paths = textOf(file)
       .split('\n')
       .flatMap((line) => (line.length > 1 && line.startsWith('/') ? line.slice(1) : []));
-    return { packages: [], owns };
+    return { packages: [], owns: [{ owner: ownerOf(file.hint), paths }] };
   },
 };
+
+/** Whom the name of a list names: packages that can be there for several architectures have theirs in it. */
+function ownerOf(file: string): PackageName | undefined {
+  const [name = '', arch] = file.replace(/\.list$/, '').split(':');
+  return isPackageText(name) && (arch === undefined || isPackageText(arch))
+    ? { type: 'deb', name, arch }
+    : undefined;
+}

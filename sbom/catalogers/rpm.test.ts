@@ -75,7 +75,7 @@ describe('the RPM cataloger', () => {
           module: 'container-tools:rhel8:8020020200507003530:0d58ad57',
         },
       ],
-      owns: ['usr/bin/conmon'],
+      owns: [{ owner: { type: 'rpm', name: 'conmon', arch: 'x86_64' }, paths: ['usr/bin/conmon'] }],
     });
   });
 
@@ -84,8 +84,9 @@ describe('the RPM cataloger', () => {
       fc.property(samples, (packages) => {
         const { packages: found, owns, problem } = find(databaseOf(packages.map(rpmHeader)));
         expect(problem).toBeUndefined();
-        expect(new Set(owns)).toEqual(
-          new Set(packages.flatMap(({ files }) => files.map((file) => file.slice(1)))),
+        const owned = owns?.flatMap(({ owner, paths }) => paths.map((path) => `${owner?.name} ${path}`));
+        expect(new Set(owned)).toEqual(
+          new Set(packages.flatMap(({ name, files }) => files.map((file) => `${name} ${file.slice(1)}`))),
         );
         const expected = packages.map(({ name, epoch, version, release, arch }) => {
           return [name, `${epoch ? `${epoch}:` : ''}${version}-${release}`, arch].join(' ');

@@ -23,7 +23,7 @@ const COLUMNS = 2;
 /** RPM packages, from RPM's own database in each of its forms: Berkeley DB, ndb and SQLite. */
 export const rpm: Cataloger = {
   name: 'rpm',
-  version: 1,
+  version: 2,
   maxBytes: MAX_DATABASE_BYTES,
   matches: (path) => DATABASE.test(path),
   catalog(file): Findings {
@@ -73,6 +73,7 @@ class Contents {
       if (found === undefined) return;
       this.#packages.push(found);
       this.#addFiles(header);
+      this.#owned.endPackage({ type: 'rpm', name: found.name, arch: found.arch });
     } catch (error) {
       if (!(error instanceof EvidenceFault)) throw error;
       this.#unreadable += 1;
@@ -80,7 +81,7 @@ class Contents {
   }
 
   toFindings(): Findings {
-    return { packages: this.#packages, owns: this.#owned.paths, problem: this.#problem() };
+    return { packages: this.#packages, owns: this.#owned.owns, problem: this.#problem() };
   }
 
   #addFiles(header: RpmHeader): void {

@@ -36,7 +36,7 @@ export const catalogers: readonly Cataloger[] = [
 ];
 
 /** To be raised with every change after which the same layer can give a fragment with other entries or problems. */
-const READER_VERSION = 2;
+const READER_VERSION = 3;
 
 /**
  * What makes two fragments of one layer equal: the program that reads layers, and each cataloger, by the versions that

@@ -3,6 +3,7 @@ import type { OsRelease } from '../os-release.ts';
 import { type Package, packageKey } from '../package.ts';
 import { visitAll } from '../tree.ts';
 import { type ImageLeaf, ImageTree, type Statement } from './image-tree.ts';
+import { loadedPackages } from './loaded.ts';
 import { packageUrl } from './package-url.ts';
 
 /** What an image holds. Layers are counted from 0 at the bottom. */
@@ -18,6 +19,8 @@ export interface ImagePackage extends Package {
   /** The lowest layer that brought it, of all places where it is. */
   readonly layer: number;
   readonly locations: readonly Location[];
+  /** A container ran a file of it; where this is absent nothing is known. */
+  readonly loaded?: true;
 }
 
 export interface Location {
@@ -42,15 +45,20 @@ export interface ImageProblem {
 /** os-release(5): the first that exists counts. */
 const OS_RELEASE_PATHS = ['etc/os-release', 'usr/lib/os-release'];
 
-/** What the layers of an image, given from bottom to top, hold together. */
-export function fold(fragments: readonly Fragment[]): ImageContents {
+/**
+ * What the layers of an image, given from bottom to top, hold together. `ran` are files that containers of it have run or
+ * mapped, by their paths in the image.
+ */
+export function fold(fragments: readonly Fragment[], ran: readonly string[] = []): ImageContents {
   const tree = new ImageTree();
   for (const [layer, fragment] of fragments.entries()) tree.add(fragment, layer);
   const evidence = visibleEvidence(tree);
   const os = findOs(tree);
+  const packages = gatherPackages(evidence, os);
+  const loaded = loadedPackages(tree, packages, ran);
   return {
     os,
-    packages: gatherPackages(evidence, os),
+    packages: packages.map((each) => (loaded.has(each) ? { ...each, loaded: true } : each)),
     problems: [...fragments.flatMap(layerProblems), ...evidence.flatMap(evidenceProblem)].sort(byLayer),
   };
 }

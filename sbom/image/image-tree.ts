@@ -1,4 +1,5 @@
 import type { Evidence, Fragment } from '../fragment.ts';
+import type { PackageName } from '../package.ts';
 import { Folder, resolve } from '../tree.ts';
 
 /** One layer's word on an evidence file. */
@@ -14,6 +15,8 @@ export interface ImageLeaf {
   readonly target?: string;
   /** Of evidence: what the layers said of this file in turn, each of them replacing the one before. */
   readonly statements?: readonly Statement[];
+  /** The package of the system whose file it is. */
+  readonly owner?: PackageName;
 }
 
 type ImageFolder = Folder<ImageLeaf>;
@@ -37,6 +40,13 @@ export class ImageTree {
     for (const path of fragment.others) this.#place(path, PLAIN);
     for (const { path, target } of fragment.symlinks) this.#place(path, { kind: 'leaf', target });
     for (const path of fragment.files) this.#place(path, evidence.get(path) ?? PLAIN);
+    for (const { files, ...owner } of fragment.owners) {
+      const plain: ImageLeaf = { kind: 'leaf', owner };
+      for (const path of files) {
+        const stated = evidence.get(path);
+        this.#place(path, stated ? { ...stated, owner } : plain);
+      }
+    }
   }
 
   /** What a path leads to through links, as the kernel would follow them inside the image. */

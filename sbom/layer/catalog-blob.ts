@@ -48,7 +48,7 @@ export async function catalogBlob(
     const findings = candidate.file.readings.get(readingKey(candidate));
     if (typeof findings === 'object') evidence.push(candidate.path, candidate.cataloger, findings);
   }
-  return { fragment: blobTree.tree.toFragment(evidence.toSorted(), 'exact'), diffId };
+  return { fragment: blobTree.tree.toFragment(evidence, 'exact'), diffId };
 }
 
 function addEntry(blobTree: BlobTree, entry: TarEntry): TarBody | undefined {

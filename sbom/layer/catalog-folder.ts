@@ -81,7 +81,7 @@ class FolderWalk {
       if (this.#awayBytes > MAX_AWAY_BYTES) await this.#settle();
     }
     await this.#settle();
-    return this.#tree.toFragment(this.#evidence.toSorted(), this.#isExact ? 'exact' : 'chain');
+    return this.#tree.toFragment(this.#evidence, this.#isExact ? 'exact' : 'chain');
   }
 
   #visit({ folder, parent }: Visit): void {

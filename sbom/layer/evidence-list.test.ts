@@ -31,6 +31,18 @@ describe('what is found in a layer', () => {
     expect(listOf('/lib/x/node_modules/ms/package.json\n', path)).toMatchObject([{ path, owned: true }]);
   });
 
+  it('says which package a file is of, and of two that name it always the same one', () => {
+    const lists = ['libb:amd64.list', 'liba:amd64.list'].map((name) =>
+      dpkgFiles.catalog(fileOf('/lib/x.so\n', name)),
+    );
+    for (const order of [lists, lists.toReversed()]) {
+      const list = new EvidenceList();
+      for (const each of order) if (each) list.push('var/lib/dpkg/info/x.list', dpkgFiles, each);
+      expect(list.ownerOf('usr/lib/x.so')).toEqual({ type: 'deb', name: 'liba', arch: 'amd64' });
+      expect(list.ownerOf('usr/lib/y.so')).toBeUndefined();
+    }
+  });
+
   it('leaves to the system what only the texts of its own programs say', () => {
     const list = new EvidenceList();
     const node = { type: 'generic', name: 'node', version: '24.1.0' } as const;

@@ -1,5 +1,6 @@
 import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
 import type { Evidence } from '../fragment.ts';
+import { type PackageName, packageNameKey } from '../package.ts';
 
 /** Links that the merged /usr of distributions consists of: their databases name files by either path. */
 const MERGED_INTO_USR = /^(bin|sbin|lib|lib32|lib64|libx32)\//;
@@ -7,17 +8,32 @@ const MERGED_INTO_USR = /^(bin|sbin|lib|lib32|lib64|libx32)\//;
 /** What is found in a layer, file by file. */
 export class EvidenceList {
   readonly #evidence: Evidence[] = [];
-  readonly #owned = new Set<string>();
+  /** What package managers of the system have put there, and for which package, as far as that is known. */
+  readonly #owned = new Map<string, PackageName | undefined>();
 
   push(path: string, cataloger: Cataloger, { owns = [], ...findings }: Findings): void {
-    for (const file of owns) {
-      this.#owned.add(file);
-      if (MERGED_INTO_USR.test(file)) this.#owned.add(`usr/${file}`);
+    for (const { owner, paths } of owns) {
+      for (const file of paths) {
+        this.#own(file, owner);
+        if (MERGED_INTO_USR.test(file)) this.#own(`usr/${file}`, owner);
+      }
     }
     const saysNothing = findings.packages.length === 0 && !findings.os && !findings.problem;
     // Lists of files are of use here only; of what names packages, an empty one hides a lower one all the same.
     if (saysNothing && cataloger.ownsOnly) return;
     this.#evidence.push({ path, cataloger: cataloger.name, ...findings });
+  }
+
+  /** The package that a file is said to be of. */
+  ownerOf(path: string): PackageName | undefined {
+    return this.#owned.get(path);
+  }
+
+  /** Of several packages that name a file, the first by name has it: files come here in any order. */
+  #own(file: string, owner: PackageName | undefined): void {
+    const known = this.#owned.get(file);
+    if (known && !(owner && packageNameKey(owner) < packageNameKey(known))) return;
+    this.#owned.set(file, owner);
   }
 
   /**

@@ -1,16 +1,18 @@
 import { CATALOGER_VERSION } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
 import {
-  type Evidence,
   type Fragment,
   MAX_DEPTH,
   MAX_ENTRIES,
   MAX_PATH_BYTES,
   MAX_PATHS_LENGTH,
   type Opacity,
+  type Owner,
   type Problem,
 } from '../fragment.ts';
+import { packageNameKey } from '../package.ts';
 import { Folder, visitAll } from '../tree.ts';
+import type { EvidenceList } from './evidence-list.ts';
 
 /** A regular file; its hard links are the same object under other names. */
 export interface FileLeaf {
@@ -24,6 +26,10 @@ export type LayerLeaf<File extends FileLeaf> =
   | { readonly kind: 'symlink'; readonly target: string }
   | { readonly kind: 'other' }
   | { readonly kind: 'whiteout' };
+
+/** Shared objects have no right to be executed, and archives of classes need none. */
+const LOADABLE_NAME = /\.(so|so\.[^/]*|node|jar|war)$/;
+const EXECUTABLE = 0o111;
 
 type LeafKind = 'file' | 'symlink' | 'other' | 'whiteout';
 
@@ -83,8 +89,7 @@ export class LayerTree<File extends FileLeaf> {
     return files;
   }
 
-  /** `evidence` is sorted by path. */
-  toFragment(evidence: readonly Evidence[], opacity: Opacity): Fragment {
+  toFragment(evidence: EvidenceList, opacity: Opacity): Fragment {
     const paths: Record<LeafKind | 'emptyFolder' | 'opaque', string[]> = {
       file: [],
       symlink: [],
@@ -114,10 +119,26 @@ export class LayerTree<File extends FileLeaf> {
       emptyFolders: paths.emptyFolder.sort(),
       whiteouts: paths.whiteout.sort(),
       opaques: paths.opaque.sort(),
-      evidence,
+      evidence: evidence.toSorted(),
+      owners: this.#owners(evidence),
       totals: { files: paths.file.length, bytes },
       problems: [...this.#problems].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, problem]) => problem),
     };
+  }
+
+  #owners(evidence: EvidenceList): Owner[] {
+    const owners = new Map<string, Owner & { files: string[] }>();
+    visitAll(this.root, (path, node) => {
+      if (node.kind !== 'file' || !isLoadable(path, node.mode)) return;
+      const name = evidence.ownerOf(path);
+      if (!name) return;
+      const key = packageNameKey(name);
+      const owner = owners.get(key) ?? { ...name, files: [] };
+      owner.files.push(path);
+      owners.set(key, owner);
+    });
+    for (const { files } of owners.values()) files.sort();
+    return [...owners].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, owner]) => owner);
   }
 
   #admit(parent: Folder<LayerLeaf<File>>, name: string, target = ''): boolean {
@@ -141,4 +162,9 @@ export class LayerTree<File extends FileLeaf> {
       );
     }
   }
+}
+
+/** Whether the kernel, or a runtime such as Java's, can run the file or map it as a part of a program. */
+function isLoadable(path: string, mode: number): boolean {
+  return (mode & EXECUTABLE) !== 0 || LOADABLE_NAME.test(path);
 }
