@@ -179,12 +179,12 @@ class RunningChild {
     const id = this.#next++;
     const answer = Promise.withResolvers<Findable>();
     this.#examinations.set(id, answer);
-    const { size, hint, pieces } = file;
+    const { size, hint, pieces, searched } = file;
     const parts = pieces.map(({ start, bytes }) => ({ start, length: bytes.length }));
     writeFrame(
       this.#to,
       'examine',
-      { id, cataloger: cataloger.name, hint, size, pieces: parts },
+      { id, cataloger: cataloger.name, hint, size, pieces: parts, searched },
       pieces.map(({ bytes }) => bytes),
     );
     return answer.promise;

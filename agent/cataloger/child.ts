@@ -24,10 +24,11 @@ interface Examination {
   readonly hint: string;
   readonly size: number;
   readonly pieces: readonly { readonly start: number; readonly length: number }[];
+  readonly searched: readonly { readonly start: number; readonly length: number }[];
 }
 
 function answerExamine({ header, body }: Frame): void {
-  const { id, cataloger, hint, size, pieces } = header as unknown as Examination;
+  const { id, cataloger, hint, size, pieces, searched } = header as unknown as Examination;
   const found = catalogerNamed(cataloger);
   if (!found) throw new Error(`there is no cataloger ${cataloger}`);
   let end = 0;
@@ -38,7 +39,7 @@ function answerExamine({ header, body }: Frame): void {
   });
   writeFrame(process.stdout, 'examined', {
     id,
-    findings: examine(found, new FileParts(size, parts, { hint })),
+    findings: examine(found, new FileParts(size, parts, { hint, searched })),
   });
 }
 

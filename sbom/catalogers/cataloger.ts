@@ -1,7 +1,7 @@
 import type { EvidenceProblem } from '../fragment.ts';
 import type { OsRelease } from '../os-release.ts';
 import type { Package, PackageName } from '../package.ts';
-import type { FilePart, FileParts } from './file-parts.ts';
+import type { FileParts, WantedPart } from './file-parts.ts';
 
 /** What one kind of evidence is and says. A cataloger sees one file at a time and never its neighbours. */
 export interface Cataloger {
@@ -18,7 +18,7 @@ export interface Cataloger {
    * The parts that `catalog` needs, told from the first HEAD_BYTES, which it always gets; undefined if the file is no
    * evidence after all. A cataloger without this method gets the whole file.
    */
-  parts?(head: Buffer, size: number, hint: string): readonly FilePart[] | undefined;
+  parts?(head: Buffer, size: number, hint: string): readonly WantedPart[] | undefined;
   /** It finds no packages, but tells which files those of others own. */
   readonly ownsOnly?: true;
   /** Undefined if the file is no evidence after all. Throws EvidenceFault if it cannot be read. */

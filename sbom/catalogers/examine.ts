@@ -1,7 +1,7 @@
 import { isSoundOs } from '../os-release.ts';
 import { isSound, packageKey } from '../package.ts';
 import { type Cataloger, EvidenceFault, type Findings } from './cataloger.ts';
-import { type FilePart, type FileParts, OutsideParts } from './file-parts.ts';
+import { type FilePart, type FileParts, OutsideParts, type WantedPart } from './file-parts.ts';
 
 /** All of Debian has 64,000 binary packages. */
 const MAX_PACKAGES = 100_000;
@@ -16,7 +16,7 @@ export function partsOf(
   cataloger: Cataloger,
   head: Buffer,
   { size, hint }: { readonly size: number; readonly hint: string },
-): readonly FilePart[] | undefined {
+): readonly WantedPart[] | undefined {
   if (!cataloger.parts) return wholeOf(cataloger, size);
   try {
     return cataloger.parts(head, size, hint);

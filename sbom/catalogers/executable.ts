@@ -1,7 +1,7 @@
 import { type Cataloger, EvidenceFault, type Findings, HEAD_BYTES, MAX_PROGRAM_BYTES } from './cataloger.ts';
 import { isElf, readSegments, type Segment } from './elf.ts';
 import type { ExecutableReader } from './executable-reader.ts';
-import { type FilePart, FileParts } from './file-parts.ts';
+import { type FilePart, FileParts, type WantedPart } from './file-parts.ts';
 import { goBinary } from './go-binary.ts';
 import { knownBinary, programHint } from './known-binary.ts';
 import { rustBinary } from './rust-binary.ts';
@@ -40,10 +40,12 @@ export const executable: Cataloger = {
   },
 };
 
-function withoutRepeats(parts: readonly FilePart[]): readonly FilePart[] {
-  const isIn = (inner: FilePart, outer: FilePart): boolean =>
-    outer.start <= inner.start && inner.start + inner.length <= outer.start + outer.length;
-  const kept: FilePart[] = [];
+function withoutRepeats(parts: readonly WantedPart[]): readonly WantedPart[] {
+  const isIn = (inner: FilePart, outer: WantedPart): boolean =>
+    outer.around === undefined &&
+    outer.start <= inner.start &&
+    inner.start + inner.length <= outer.start + outer.length;
+  const kept: WantedPart[] = [];
   for (const part of parts) {
     if (part.length > 0 && !kept.some((each) => isIn(part, each))) kept.push(part);
   }

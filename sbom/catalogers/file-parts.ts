@@ -4,6 +4,15 @@ export interface FilePart {
   readonly length: number;
 }
 
+/** A part that is needed: the whole of it, or only what is around some texts in it. */
+export interface WantedPart extends FilePart {
+  /** Latin-1, none of them empty. */
+  readonly around?: readonly string[] | undefined;
+}
+
+/** So much is kept on either side of a text that a part is searched for. */
+export const AROUND_BYTES = 512;
+
 /** A part with its content. */
 export interface Piece {
   readonly start: number;
@@ -12,6 +21,12 @@ export interface Piece {
 
 /** Thrown where a part is read that is not there, though the file has it. */
 export class OutsideParts extends Error {}
+
+interface FileOptions {
+  readonly hint?: string;
+  readonly searched?: readonly FilePart[];
+  readonly fetch?: ((part: FilePart) => Buffer) | undefined;
+}
 
 /**
  * A file of which some parts are in memory, so that it can come out of a stream as well as from a disk. On a disk the
@@ -23,32 +38,40 @@ export class FileParts {
   readonly hint: string;
   /** What is in memory. */
   readonly pieces: readonly Piece[];
+  /** Parts of which all is in memory that is around the texts that they were searched for. */
+  readonly searched: readonly FilePart[];
   readonly #fetch: ((part: FilePart) => Buffer) | undefined;
 
-  constructor(
-    size: number,
-    pieces: readonly Piece[],
-    { hint = '', fetch }: { readonly hint?: string; readonly fetch?: (part: FilePart) => Buffer } = {},
-  ) {
+  constructor(size: number, pieces: readonly Piece[], { hint = '', searched = [], fetch }: FileOptions = {}) {
     this.size = size;
     this.hint = hint;
     this.pieces = pieces;
+    this.searched = searched;
     this.#fetch = fetch;
   }
 
   /** The same file under another name. */
   withHint(hint: string): FileParts {
-    return new FileParts(this.size, this.pieces, this.#fetch ? { hint, fetch: this.#fetch } : { hint });
+    return new FileParts(this.size, this.pieces, { hint, searched: this.searched, fetch: this.#fetch });
   }
 
   /** The same file, of which other parts can be had. */
   withFetch(fetch: (part: FilePart) => Buffer): FileParts {
-    return new FileParts(this.size, this.pieces, { hint: this.hint, fetch });
+    return new FileParts(this.size, this.pieces, { hint: this.hint, searched: this.searched, fetch });
   }
 
   /** How many bytes are in memory. */
   get keptBytes(): number {
     return this.pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
+  }
+
+  /** What was found in a part that was searched; undefined if it was not. */
+  foundIn(part: FilePart): readonly Piece[] | undefined {
+    if (!this.searched.some(({ start, length }) => start === part.start && length === part.length)) {
+      return undefined;
+    }
+    const end = part.start + part.length;
+    return this.pieces.filter(({ start, bytes }) => part.start <= start && start + bytes.length <= end);
   }
 
   /** Fewer bytes than asked for only at the end of the file. Throws OutsideParts. */

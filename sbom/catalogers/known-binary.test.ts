@@ -13,7 +13,10 @@ function programOf(...texts: readonly string[]): Buffer {
 }
 
 function identify(path: string, ...texts: readonly string[]): readonly string[] {
-  const found = examine(executable, fileOf(programOf(...texts), executable.hint?.(path)));
+  const program = programOf(...texts);
+  const hint = executable.hint?.(path);
+  const found = examine(executable, fileOf(program, hint));
+  expect(examineStreamed(executable, program, hint)).toEqual(found);
   if (typeof found !== 'object') return [];
   return found.packages.map(({ name, version }) => `${name} ${version}`);
 }
@@ -89,6 +92,14 @@ describe('the cataloger of executables, of well-known programs,', () => {
     }
   });
 
+  it('looks for the text at all places of a program that is full of what texts have in them', () => {
+    const program = programOf('node.js/vx'.repeat(2_000_000), 'node.js/v24.1.0');
+    expect(examineStreamed(executable, program, 'node')).toBe('needs-whole');
+    expect(examine(executable, fileOf(program, 'node'))).toMatchObject({
+      packages: [{ type: 'generic', name: 'node', version: '24.1.0' }],
+    });
+  });
+
   it('takes no longer for texts that nearly match', () => {
     const text = ['7.0.1', 'v5.3', 'PostgreSQL 15 (', 'OpenSSL 3.0.', ' version 1.', '\0'].join('');
     const program = programOf(text.repeat(200_000), `1.1.1${'a-'.repeat(2_000_000)}`, '1'.repeat(4_000_000));
@@ -101,6 +112,17 @@ describe('the cataloger of executables, of well-known programs,', () => {
       expect(text.flags).toBe('g');
       expect(text.source).toContain('(?<version>');
       expect(text.source).not.toMatch(/[^\\][*+]/);
+    }
+  });
+
+  it('has all texts of a signature hold what programs are searched for', () => {
+    for (const { name, text, anchor } of signatures) {
+      if (anchor === undefined) continue;
+      const required = text.source
+        .replaceAll(/\((?:[^()]|\((?:[^()]|\([^()]*\))*\))*\)\?/g, '#')
+        .replaceAll('\\', '');
+      expect(required, name).toContain(anchor);
+      expect(anchor.length, name).toBeLessThan(8);
     }
   });
 });

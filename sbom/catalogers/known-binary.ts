@@ -2,12 +2,12 @@ import type { Package } from '../package.ts';
 import { MAX_PROGRAM_BYTES } from './cataloger.ts';
 import type { Segment } from './elf.ts';
 import type { ExecutableReader } from './executable-reader.ts';
-import type { FilePart, FileParts } from './file-parts.ts';
+import { AROUND_BYTES, type FilePart, type FileParts } from './file-parts.ts';
 import { type Signature, signatures } from './signatures.ts';
 
 const PIECE_BYTES = 1024 * 1024;
 /** Pieces share so many bytes, as no text that a signature describes is longer. */
-const SHARED_BYTES = 512;
+const SHARED_BYTES = AROUND_BYTES;
 
 const known = signatures.map((signature) => ({
   ...signature,
@@ -34,13 +34,26 @@ function hintOf({ name, files }: Signature, file: string): string[] {
 
 /** Well-known programs and libraries, from texts in them that state their version. */
 export const knownBinary: ExecutableReader = {
-  parts: ({ hint }, segments) => (hint === '' ? [] : textParts(segments)),
+  parts({ hint }, segments) {
+    if (hint === '') return [];
+    const around = anchorsOf(hint);
+    return textParts(segments).map((part) => ({ ...part, around }));
+  },
   read(file, segments) {
     if (file.hint === '') return undefined;
     const packages = file.hint.split(' ').flatMap((hint) => identify(file, segments, hint));
     return packages.length > 0 ? { packages } : undefined;
   },
 };
+
+/** What all texts have in them that these programs are known by; undefined if one has nothing of the kind. */
+function anchorsOf(hints: string): readonly string[] | undefined {
+  const anchors = hints.split(' ').map((hint) => {
+    const [name, series] = hint.split('@');
+    return series ? `${series}.` : signatures.find((each) => each.name === name)?.anchor;
+  });
+  return anchors.every((anchor) => anchor !== undefined) ? anchors : undefined;
+}
 
 /** Where constant texts lie: apart from the code, unless a linker has put the two into one segment. */
 function textParts(segments: readonly Segment[]): readonly FilePart[] {
@@ -71,11 +84,21 @@ function identify(file: FileParts, segments: readonly Segment[], hint: string): 
 }
 
 function* piecesOf(file: FileParts, parts: readonly FilePart[]): Generator<string> {
-  for (const { start, length } of parts) {
+  for (const part of parts) {
+    const { start, length } = part;
+    const found = file.foundIn(part);
+    if (found) {
+      for (const piece of found) yield textOf(piece.bytes, piece.start === start);
+      continue;
+    }
     for (let at = 0; at < length; at += PIECE_BYTES - SHARED_BYTES) {
-      const text = file.read(start + at, Math.min(PIECE_BYTES, length - at)).toString('latin1');
-      // What is before a segment is not laid into memory with it; no text begins there.
-      yield at === 0 ? `\0${text}` : text;
+      yield textOf(file.read(start + at, Math.min(PIECE_BYTES, length - at)), at === 0);
     }
   }
+}
+
+/** What is before a segment is not laid into memory with it; no text begins there. */
+function textOf(bytes: Buffer, isFirst: boolean): string {
+  const text = bytes.toString('latin1');
+  return isFirst ? `\0${text}` : text;
 }

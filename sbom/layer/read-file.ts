@@ -1,10 +1,14 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { type Cataloger, type Findings, HEAD_BYTES } from '../catalogers/cataloger.ts';
 import { examine, partsOf, wholeOf } from '../catalogers/examine.ts';
-import { type FilePart, FileParts } from '../catalogers/file-parts.ts';
+import { type FilePart, FileParts, type Piece, type WantedPart } from '../catalogers/file-parts.ts';
+import { TextSearch } from './text-search.ts';
 
 /** Never through a link, and never waiting for the other end of a FIFO that took the file's place. */
 const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+
+/** What is searched is not needed any more once it was; all calls here are blocking ones. */
+const passing = Buffer.allocUnsafeSlow(64 * 1024);
 
 /** Who looks into a file's content; it may be another process. */
 export type Examiner = (
@@ -57,13 +61,44 @@ function withEvidence<T>(
     const hint = cataloger.hint?.(at.path) ?? '';
     const parts = at.whole ? wholeOf(cataloger, size) : partsOf(cataloger, head, { size, hint });
     if (parts === undefined) return undefined;
-    const pieces = parts
-      .filter(({ start, length }) => start + length > head.length)
-      .map((part) => ({ start: part.start, bytes: readPart(descriptor, part) }));
-    return use(new FileParts(size, [{ start: 0, bytes: head }, ...pieces], { hint }), descriptor);
+    return use(keepParts(descriptor, { size, hint, head }, parts), descriptor);
   } finally {
     closeSync(descriptor);
   }
+}
+
+function keepParts(
+  descriptor: number,
+  file: { readonly size: number; readonly hint: string; readonly head: Buffer },
+  parts: readonly WantedPart[],
+): FileParts {
+  const pieces: Piece[] = [{ start: 0, bytes: file.head }];
+  const searched: FilePart[] = [];
+  for (const { around, ...part } of parts) {
+    if (part.start + part.length <= file.head.length) continue;
+    const found = around ? searchPart(descriptor, part, around) : [readPiece(descriptor, part)];
+    if (found === undefined) continue;
+    if (around) searched.push(part);
+    for (const piece of found) pieces.push(piece);
+  }
+  return new FileParts(file.size, pieces, { hint: file.hint, searched });
+}
+
+function searchPart(
+  descriptor: number,
+  { start, length }: FilePart,
+  around: readonly string[],
+): readonly Piece[] | undefined {
+  const search = new TextSearch({ start, length }, around);
+  for (let at = 0, read = -1; read !== 0 && at < length; at += read) {
+    read = readSync(descriptor, passing, 0, Math.min(passing.length, length - at), start + at);
+    search.write(passing.subarray(0, read));
+  }
+  return search.end();
+}
+
+function readPiece(descriptor: number, part: FilePart): Piece {
+  return { start: part.start, bytes: readPart(descriptor, part) };
 }
 
 function readPart(descriptor: number, { start, length }: FilePart): Buffer {

@@ -1,15 +1,26 @@
 import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
 import { examine, partsOf } from '../catalogers/examine.ts';
-import { type FilePart, FileParts } from '../catalogers/file-parts.ts';
+import type { FileParts, WantedPart } from '../catalogers/file-parts.ts';
+import { BodyKeeper } from '../layer/body-keeper.ts';
 
-/** Only the head of a file and the parts that a cataloger asked for, as a stream would keep them. */
-export function keptParts(content: Buffer, parts: readonly FilePart[], hint = ''): FileParts {
-  const head = { start: 0, bytes: content.subarray(0, 4096) };
-  const pieces = parts.map(({ start, length }) => ({
-    start,
-    bytes: content.subarray(start, start + length),
-  }));
-  return new FileParts(content.length, [head, ...pieces], { hint });
+/** As decompressors give them, and a number that nothing else is a multiple of. */
+const CHUNK_BYTES = 65_521;
+
+/** Only the head of a file and the parts that a cataloger asked for, as a stream keeps them. */
+export function keptParts(content: Buffer, parts: readonly WantedPart[], hint = ''): FileParts | undefined {
+  let kept: FileParts | undefined;
+  const keeper = new BodyKeeper(
+    content.length,
+    () => parts,
+    (file) => {
+      kept = file?.withHint(hint);
+    },
+  );
+  for (let at = 0; at < content.length; at += CHUNK_BYTES) {
+    keeper.write(content.subarray(at, at + CHUNK_BYTES));
+  }
+  keeper.end();
+  return kept;
 }
 
 /** What a cataloger finds in a file that streams by. */
@@ -19,5 +30,6 @@ export function examineStreamed(
   hint = '',
 ): Findings | 'needs-whole' | undefined {
   const parts = partsOf(cataloger, content.subarray(0, 4096), { size: content.length, hint });
-  return parts && examine(cataloger, keptParts(content, parts, hint));
+  const kept = parts && keptParts(content, parts, hint);
+  return kept && examine(cataloger, kept);
 }
