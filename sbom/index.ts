@@ -30,7 +30,7 @@ export {
 export { packageUrl } from './image/package-url.ts';
 export type { LayerBlob } from './layer/blob-reader.ts';
 export { catalogBlob } from './layer/catalog-blob.ts';
-export { catalogFolder } from './layer/catalog-folder.ts';
+export { catalogFolder, catalogRoot } from './layer/catalog-folder.ts';
 export type { ContainerRoot } from './layer/opacity.ts';
 export type { Examiner } from './layer/read-file.ts';
 export type { OsRelease } from './os-release.ts';

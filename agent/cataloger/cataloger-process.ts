@@ -6,6 +6,7 @@ import type { Log } from '@gatehouse/lib/log.ts';
 import {
   type Cataloger,
   catalogFolder,
+  catalogRoot,
   decodeFragment,
   type FileParts,
   type Findings,
@@ -59,6 +60,15 @@ export class CatalogerProcess implements LayerCataloger, AsyncDisposable {
   async catalogFolder(options: Parameters<LayerCataloger['catalogFolder']>[0]): Promise<Fragment> {
     return this.#use(options.signal, async (running) =>
       catalogFolder({ ...options, examiner: (cataloger, file) => running.examine(cataloger, file) }),
+    );
+  }
+
+  async catalogRoot(
+    root: string,
+    { signal }: { readonly signal?: AbortSignal | undefined },
+  ): Promise<Fragment> {
+    return this.#use(signal, (running) =>
+      catalogRoot(root, { signal, examiner: (cataloger, file) => running.examine(cataloger, file) }),
     );
   }
 

@@ -2,6 +2,7 @@ import {
   type ContainerRoot,
   catalogBlob,
   catalogFolder,
+  catalogRoot,
   type Fragment,
   type LayerBlob,
 } from '@gatehouse/sbom';
@@ -15,6 +16,8 @@ export interface LayerCataloger {
     readonly container?: ContainerRoot | undefined;
     readonly signal?: AbortSignal | undefined;
   }): Promise<Fragment>;
+  /** The same of the root of a running container. */
+  catalogRoot(root: string, options: { readonly signal?: AbortSignal | undefined }): Promise<Fragment>;
   /** Throws SbomError or AgentError. */
   catalogBlob(
     blob: LayerBlob,
@@ -23,4 +26,4 @@ export interface LayerCataloger {
 }
 
 /** For people who look at images of their own. */
-export const inThisProcess: LayerCataloger = { catalogFolder, catalogBlob };
+export const inThisProcess: LayerCataloger = { catalogFolder, catalogRoot, catalogBlob };

@@ -9,7 +9,8 @@ import { encodeFragment } from '../encode-fragment.ts';
 import { blobOf, type SampleEntry, tarOf } from '../testing/archives.ts';
 import { goProgram } from '../testing/programs.ts';
 import { catalogBlob } from './catalog-blob.ts';
-import { catalogFolder } from './catalog-folder.ts';
+import { catalogFolder, catalogRoot } from './catalog-folder.ts';
+import type { Examiner } from './read-file.ts';
 
 let folder: string;
 beforeEach(() => {
@@ -137,6 +138,25 @@ describe('reading a folder', () => {
     await expect(catalogFolder({ layers, index: 1 })).rejects.toMatchObject({ code: 'opacity_unknown' });
   });
 
+  it('has what lower layers hide looked into by the examiner too, as all that comes from images', async () => {
+    const layers = ['lower', 'upper'].map((each) => join(folder, each));
+    const program = goProgram({ toolchain: 'go1.22.3', modules: '' });
+    unpack(layers[0] ?? '', [{ name: 'usr/bin/old', content: program, mode: 0o755 }]);
+    unpack(layers[1] ?? '', [{ name: 'usr/bin/group', content: 'root' }]);
+    const asked: string[] = [];
+    const examinerThat =
+      (finds: Awaited<ReturnType<Examiner>>): Examiner =>
+      async ({ name }) => {
+        asked.push(name);
+        return finds;
+      };
+    const blind = await catalogFolder({ layers, index: 1, examiner: examinerThat(undefined) });
+    expect(blind.files).toEqual(['usr/bin/group']);
+    const seeing = catalogFolder({ layers, index: 1, examiner: examinerThat({ packages: [] }) });
+    await expect(seeing).rejects.toMatchObject({ code: 'opacity_unknown' });
+    expect(asked).toEqual(['executable', 'executable']);
+  });
+
   it('does not ask where nothing of a lower layer counts', async () => {
     const layers = ['lower', 'upper'].map((each) => join(folder, each));
     unpack(layers[0] ?? '', [{ name: 'etc/passwd', content: 'root' }]);
@@ -145,5 +165,50 @@ describe('reading a folder', () => {
       opacity: 'chain',
       files: ['etc/group'],
     });
+  });
+});
+
+describe('the root of a running container', () => {
+  it('is read as the one layer of which its whole image consists', async () => {
+    const entries: SampleEntry[] = [
+      { name: 'bin', type: 'symlink', linkname: '/usr/bin' },
+      { name: 'empty/folder', type: 'directory' },
+      { name: 'usr/lib/os-release', content: 'ID=debian\nVERSION_ID=12\n' },
+      { name: 'var/lib/dpkg/status', content: status },
+    ];
+    unpack(folder, entries);
+    const { fragment } = await catalogBlob(blobOf(await tarOf(entries)));
+    expect(await catalogRoot(folder)).toEqual(fragment);
+  });
+
+  it('says nothing of the image where nothing is mounted', async () => {
+    await expect(catalogRoot(folder)).rejects.toMatchObject({
+      code: 'layer_unreadable',
+      message: `the root of a container at ${folder} shows nothing`,
+    });
+  });
+
+  it('is given up when the container ends before all of it was read', async () => {
+    unpack(folder, [{ name: 'node_modules/ms/package.json', content: '{}' }]);
+    const examiner: Examiner = async () => {
+      rmSync(folder, { recursive: true });
+      return undefined;
+    };
+    await expect(catalogRoot(folder, { examiner })).rejects.toThrow('the container ended while its root');
+  });
+
+  it('may lose and change anything while it is read', async () => {
+    unpack(folder, [
+      { name: 'a/node_modules/ms/package.json', content: '{}' },
+      { name: 'z/node_modules/qs/package.json', content: '{}' },
+    ]);
+    const left = new Set(['a', 'z']);
+    const examiner: Examiner = async () => {
+      for (const name of left) rmSync(join(folder, name), { recursive: true });
+      left.clear();
+      return 'needs-whole';
+    };
+    const { evidence } = await catalogRoot(folder, { examiner });
+    expect(evidence).toEqual([]);
   });
 });

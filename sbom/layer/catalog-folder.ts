@@ -1,4 +1,4 @@
-import { type Dirent, lstatSync, readdirSync, readlinkSync } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
 import { catalogerFor } from '../catalogers/table.ts';
@@ -7,9 +7,10 @@ import type { Fragment } from '../fragment.ts';
 import type { Folder } from '../tree.ts';
 import { isWhiteout } from './disk-folder.ts';
 import { EvidenceList } from './evidence-list.ts';
+import { type HostFolder, LiveFolder, StillFolder } from './host-folder.ts';
 import { type FileLeaf, type LayerLeaf, LayerTree } from './layer-tree.ts';
 import { type ContainerRoot, type Judgement, OpacityJudge } from './opacity.ts';
-import { type Examiner, examineFile, examineFileBy } from './read-file.ts';
+import { type Examiner, examineFile, examineFileBy, type HostFile } from './read-file.ts';
 
 type LayerFolder = Folder<LayerLeaf<FileLeaf>>;
 
@@ -41,21 +42,52 @@ export async function catalogFolder(options: {
   readonly examiner?: Examiner | undefined;
   readonly signal?: AbortSignal | undefined;
 }): Promise<Fragment> {
-  const root = options.layers[options.index];
-  if (root === undefined) throw new RangeError(`there is no layer ${options.index}`);
+  const { layers, index, examiner } = options;
+  const root = layers[index];
+  if (root === undefined) throw new RangeError(`there is no layer ${index}`);
+  return reading(`the layer in ${root}`, options.signal, () => {
+    const judge = new OpacityJudge(layers, index, options);
+    return new FolderWalk(root, { folder: new StillFolder(root), judge, examiner }).run(options.signal);
+  });
+}
+
+/**
+ * Reads what a running container sees as its root, without what is mounted into it: all layers of its image together,
+ * and what the container has written, which cannot be told apart. Throws as catalogFolder does.
+ */
+export async function catalogRoot(
+  root: string,
+  options: { readonly examiner?: Examiner | undefined; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Fragment> {
+  return reading(`the root of a container at ${root}`, options.signal, async () => {
+    const folder = new LiveFolder(root);
+    if (folder.within('', (host) => readdirSync(host).length === 0) !== false)
+      // Such as that of a container in a virtual machine, which is not mounted here.
+      throw new SbomError('layer_unreadable', `the root of a container at ${root} shows nothing`);
+    const fragment = await new FolderWalk(root, { folder, examiner: options.examiner }).run(options.signal);
+    folder.mustBeThere();
+    return fragment;
+  });
+}
+
+async function reading(
+  what: string,
+  signal: AbortSignal | undefined,
+  read: () => Promise<Fragment>,
+): Promise<Fragment> {
   try {
-    const judge = new OpacityJudge(options.layers, options.index, options.container);
-    return await new FolderWalk(root, judge, options.examiner).run(options.signal);
+    return await read();
   } catch (cause) {
-    options.signal?.throwIfAborted();
+    signal?.throwIfAborted();
     if (cause instanceof SbomError) throw cause;
-    throw new SbomError('layer_unreadable', `cannot read the layer in ${root}`, { cause });
+    throw new SbomError('layer_unreadable', `cannot read ${what}`, { cause });
   }
 }
 
 class FolderWalk {
-  readonly #root: string;
-  readonly #judge: OpacityJudge;
+  readonly #folder: HostFolder;
+  /** None for what has nothing below it. */
+  readonly #judge: OpacityJudge | undefined;
   readonly #tree: LayerTree<FileLeaf>;
   readonly #evidence = new EvidenceList();
   readonly #left: Visit[] = [];
@@ -65,76 +97,94 @@ class FolderWalk {
   #awayBytes = 0;
   #isExact = true;
 
-  constructor(root: string, judge: OpacityJudge, examiner: Examiner | undefined) {
-    this.#root = root;
-    this.#judge = judge;
-    this.#examiner = examiner;
-    this.#tree = new LayerTree(root);
+  constructor(
+    name: string,
+    parts: {
+      readonly folder: HostFolder;
+      readonly judge?: OpacityJudge | undefined;
+      readonly examiner: Examiner | undefined;
+    },
+  ) {
+    this.#folder = parts.folder;
+    this.#judge = parts.judge;
+    this.#examiner = parts.examiner;
+    this.#tree = new LayerTree(name);
   }
 
   async run(signal: AbortSignal | undefined): Promise<Fragment> {
-    this.#left.push({ folder: this.#tree.root, parent: 'clear' });
+    this.#left.push({ folder: this.#tree.root, parent: this.#judge ? 'clear' : 'new' });
     for (let turn = 1, visit = this.#left.pop(); visit; turn++, visit = this.#left.pop()) {
       if (turn % FOLDERS_PER_TURN === 0) await nextTurn();
       signal?.throwIfAborted();
-      this.#visit(visit);
+      await this.#visit(visit);
       if (this.#awayBytes > MAX_AWAY_BYTES) await this.#settle();
     }
     await this.#settle();
     return this.#tree.toFragment(this.#evidence, this.#isExact ? 'exact' : 'chain');
   }
 
-  #visit({ folder, parent }: Visit): void {
-    const entries = readdirSync(this.#host(folder.path), { withFileTypes: true });
-    const judgement = this.#judgeFolder(folder, parent, entries);
-    for (const entry of entries) {
-      if (entry.name.includes(REPLACEMENT)) {
-        this.#tree.report('name_not_utf8', folder.pathOf(entry.name));
-      } else if (entry.isDirectory()) {
-        const child = this.#tree.addFolder(folder, entry.name);
-        if (child) this.#left.push({ folder: child, parent: judgement });
-      } else {
-        this.#addLeaf(folder, entry);
+  async #visit({ folder, parent }: Visit): Promise<void> {
+    const { path } = folder;
+    const entries = this.#folder.within(path, (host) => readdirSync(host, { withFileTypes: true })) ?? [];
+    const judgement = await this.#judgeFolder(folder, parent, entries);
+    this.#folder.within(path, (host) => {
+      for (const entry of entries) {
+        if (entry.name.includes(REPLACEMENT)) {
+          this.#tree.report('name_not_utf8', folder.pathOf(entry.name));
+        } else if (entry.isDirectory()) {
+          const child = this.#tree.addFolder(folder, entry.name);
+          if (child) this.#left.push({ folder: child, parent: judgement });
+        } else {
+          this.#addLeaf(folder, entry, `${host}/${entry.name}`);
+        }
       }
-    }
+    });
   }
 
-  #judgeFolder(folder: LayerFolder, parent: Judgement, entries: readonly Dirent[]): Judgement {
+  async #judgeFolder(folder: LayerFolder, parent: Judgement, entries: readonly Dirent[]): Promise<Judgement> {
     // A folder that hides all lower ones, or that none of them has, keeps them away from what is in it as well.
-    if (folder === this.#tree.root || closedJudgements.has(parent)) return parent;
-    const judgement = this.#judge.judge(folder.path, new Set(entries.map(({ name }) => name)));
+    if (!this.#judge || folder === this.#tree.root || closedJudgements.has(parent)) return parent;
+    const judgement = await this.#judge.judge(folder.path, new Set(entries.map(({ name }) => name)));
     if (judgement === 'opaque' || judgement === 'opaque-here') this.#tree.markOpaque(folder);
     if (judgement !== 'opaque' && judgement !== 'clear') this.#isExact = false;
     return judgement;
   }
 
-  #addLeaf(folder: LayerFolder, entry: Dirent): void {
-    const path = folder.pathOf(entry.name);
-    const host = this.#host(path);
+  #addLeaf(folder: LayerFolder, entry: Dirent, host: string): void {
+    const { name } = entry;
     if (entry.isSymbolicLink()) {
-      this.#tree.addLeaf(folder, entry.name, { kind: 'symlink', target: readlinkSync(host) });
+      const target = this.#folder.look(() => readlinkSync(host));
+      if (target !== undefined) this.#tree.addLeaf(folder, name, { kind: 'symlink', target });
       return;
     }
-    const stats = lstatSync(host);
-    if (!stats.isFile()) {
-      this.#tree.addLeaf(folder, entry.name, { kind: isWhiteout(stats) ? 'whiteout' : 'other' });
-      return;
-    }
-    const { size, mode } = stats;
-    this.#tree.addLeaf(folder, entry.name, { kind: 'file', size, mode });
-    const cataloger = catalogerFor(path, { size, mode });
-    if (cataloger) this.#examine(host, cataloger, path);
+    const stats = this.#folder.look(() => lstatSync(host));
+    if (stats?.isFile()) this.#addFile(folder, name, stats);
+    else if (stats)
+      this.#tree.addLeaf(folder, name, { kind: this.#isWhiteout(stats) ? 'whiteout' : 'other' });
   }
 
-  #examine(host: string, cataloger: Cataloger, path: string): void {
+  /** A container sees none; what is like one there was made by it, and removes nothing. */
+  #isWhiteout(stats: Stats): boolean {
+    return !this.#folder.isLive && isWhiteout(stats);
+  }
+
+  #addFile(folder: LayerFolder, name: string, { size, mode }: Stats): void {
+    this.#tree.addLeaf(folder, name, { kind: 'file', size, mode });
+    const path = folder.pathOf(name);
+    const cataloger = catalogerFor(path, { size, mode });
+    if (cataloger) this.#examine({ path, open: () => this.#folder.open(path) }, cataloger);
+  }
+
+  #examine(file: HostFile, cataloger: Cataloger): void {
     const keep = (findings: Findings | undefined): void => {
-      if (findings) this.#evidence.push(path, cataloger, findings);
+      if (findings) this.#evidence.push(file.path, cataloger, findings);
     };
     if (!this.#examiner) {
-      keep(examineFile(host, cataloger, path));
+      keep(this.#folder.look(() => examineFile(file, cataloger)));
       return;
     }
-    const sent = examineFileBy(this.#examiner, host, cataloger, path);
+    const examiner = this.#examiner;
+    const sent = this.#folder.look(() => examineFileBy(examiner, file, cataloger));
     if (!sent) return;
     const kept = sent.findings.then(keep);
     // It is heard of when all are waited for.
@@ -148,9 +198,5 @@ class FolderWalk {
     this.#away = [];
     this.#awayBytes = 0;
     await Promise.all(away);
-  }
-
-  #host(path: string): string {
-    return path === '' ? this.#root : `${this.#root}/${path}`;
   }
 }

@@ -1,5 +1,6 @@
 import { lstatSync, readdirSync, type Stats } from 'node:fs';
 import { posix } from 'node:path';
+import type { HostFolder } from './host-folder.ts';
 
 /**
  * What stands at a path: `blocked` if something that is not a folder stands above it, so that nothing of any lower
@@ -9,14 +10,12 @@ export type DiskEntry = 'absent' | 'blocked' | 'folder' | 'file' | 'symlink' | '
 
 /** The root that a path of the image is looked up in: every step is checked, so that none leads through a link. */
 export class DiskFolder {
-  readonly #root: string;
-  readonly #device: number;
+  readonly #folder: HostFolder;
   readonly #entries = new Map<string, DiskEntry>();
   readonly #names = new Map<string, ReadonlySet<string>>();
 
-  constructor(root: string) {
-    this.#root = root;
-    this.#device = lstatSync(root).dev;
+  constructor(folder: HostFolder) {
+    this.#folder = folder;
     this.#entries.set('', 'folder');
   }
 
@@ -33,20 +32,25 @@ export class DiskFolder {
   names(path: string): ReadonlySet<string> {
     let names = this.#names.get(path);
     if (names === undefined) {
-      names = new Set(this.entry(path) === 'folder' ? readdirSync(this.host(path)) : []);
+      // A live folder checks every step by itself, and at the moment that counts.
+      const isFolder = this.#folder.isLive || this.entry(path) === 'folder';
+      const list = isFolder ? this.#folder.within(path, (host) => readdirSync(host)) : undefined;
+      if (list) this.#entries.set(path, 'folder');
+      names = new Set(list);
       this.#names.set(path, names);
     }
     return names;
   }
 
   /** Size and mode of what `entry` calls a file. */
-  stats(path: string): Stats {
-    return lstatSync(this.host(path));
+  stats(path: string): Stats | undefined {
+    const { dir, base } = posix.parse(path);
+    return this.#folder.within(dir, (host) => lstatSync(`${host}/${base}`, { throwIfNoEntry: false }));
   }
 
-  /** Where a path is on this machine; only to be asked for what `entry` has found there. */
-  host(path: string): string {
-    return path === '' ? this.#root : `${this.#root}/${path}`;
+  /** A descriptor of what `entry` calls a file. */
+  open(path: string): number | undefined {
+    return this.#folder.open(path);
   }
 
   #lookUp(path: string): DiskEntry {
@@ -54,14 +58,14 @@ export class DiskFolder {
     const above = this.entry(parent === '.' ? '' : parent);
     if (above === 'absent') return 'absent';
     if (above !== 'folder') return 'blocked';
-    const stats = lstatSync(this.host(path), { throwIfNoEntry: false });
+    const stats = this.stats(path);
     if (stats === undefined) return 'absent';
     return this.#classify(stats);
   }
 
   #classify(stats: Stats): DiskEntry {
     // A folder of another file system is something that was mounted here, not a part of the image.
-    if (stats.isDirectory()) return stats.dev === this.#device ? 'folder' : 'other';
+    if (stats.isDirectory()) return stats.dev === this.#folder.device ? 'folder' : 'other';
     if (stats.isFile()) return 'file';
     if (stats.isSymbolicLink()) return 'symlink';
     return isWhiteout(stats) ? 'whiteout' : 'other';

@@ -1,7 +1,9 @@
 import { posix } from 'node:path';
 import { SbomError } from '../errors.ts';
 import { DiskFolder } from './disk-folder.ts';
+import { LiveFolder, StillFolder } from './host-folder.ts';
 import { LowerEvidence } from './lower-evidence.ts';
+import type { Examiner } from './read-file.ts';
 
 /** A running container of the image: its root as it sees it, and the folder that takes what it writes. */
 export interface ContainerRoot {
@@ -38,18 +40,24 @@ export class OpacityJudge {
   readonly #root: string;
   readonly #upper: string | undefined;
   readonly #merged: DiskFolder | undefined;
-  readonly #evidence = new LowerEvidence();
+  readonly #evidence: LowerEvidence;
 
-  constructor(layers: readonly string[], index: number, container: ContainerRoot | undefined) {
-    this.#layers = layers.map((root) => new DiskFolder(root));
+  /** `examiner` looks into the content of files; left out, it is done here. */
+  constructor(
+    layers: readonly string[],
+    index: number,
+    { container, examiner }: { container?: ContainerRoot | undefined; examiner?: Examiner | undefined } = {},
+  ) {
+    this.#layers = layers.map((root) => new DiskFolder(new StillFolder(root)));
     this.#index = index;
     this.#root = layers[index] ?? '';
     this.#upper = container?.upper;
-    this.#merged = container && new DiskFolder(container.merged);
+    this.#merged = container && new DiskFolder(new LiveFolder(container.merged));
+    this.#evidence = new LowerEvidence(examiner);
   }
 
   /** Throws SbomError `opacity_unknown`. `path` is a folder of the layer below the root, `own` the names in it there. */
-  judge(path: string, own: ReadonlySet<string>): Judgement {
+  async judge(path: string, own: ReadonlySet<string>): Promise<Judgement> {
     const lower = this.#lowerFolders(path);
     const nearest = lower.at(0);
     if (nearest === undefined) return 'new';
@@ -59,7 +67,7 @@ export class OpacityJudge {
       return isItself ? 'opaque' : 'opaque-here';
     }
     const lowerLayers = lower.flatMap((layer) => this.#layers[layer] ?? []);
-    if (!this.#evidence.isIn(lowerLayers, path, own)) return 'idle';
+    if (!(await this.#evidence.isIn(lowerLayers, path, own))) return 'idle';
     throw new SbomError('opacity_unknown', `it cannot be told whether '${path}' is opaque in ${this.#root}`, {
       hint: 'Read the layer from its archive, or while a container of the image runs.',
     });
@@ -81,7 +89,7 @@ export class OpacityJudge {
    * merged root: a name that the container takes away between the two looks leaves a whiteout that the second one sees.
    */
   #layersFrom(index: number): DiskFolder[] {
-    const upper = this.#upper === undefined ? [] : [new DiskFolder(this.#upper)];
+    const upper = this.#upper === undefined ? [] : [new DiskFolder(new LiveFolder(this.#upper))];
     return [...this.#layers.slice(index), ...upper];
   }
 

@@ -1,11 +1,14 @@
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
+import { closeSync, fstatSync, readSync } from 'node:fs';
 import { type Cataloger, type Findings, HEAD_BYTES } from '../catalogers/cataloger.ts';
 import { examine, partsOf, wholeOf } from '../catalogers/examine.ts';
 import { type FilePart, FileParts, type Piece, type WantedPart } from '../catalogers/file-parts.ts';
 import { TextSearch } from './text-search.ts';
 
-/** Never through a link, and never waiting for the other end of a FIFO that took the file's place. */
-const OPEN_FLAGS = constants.O_RDONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+/** A file on disk, which the layer has at `path`. `open` gives a descriptor, or undefined if the file is gone. */
+export interface HostFile {
+  readonly path: string;
+  readonly open: () => number | undefined;
+}
 
 /** What is searched is not needed any more once it was; all calls here are blocking ones. */
 const passing = Buffer.allocUnsafeSlow(64 * 1024);
@@ -17,12 +20,11 @@ export type Examiner = (
 ) => Promise<Findings | 'needs-whole' | undefined>;
 
 /**
- * What a cataloger finds in a file on disk, which the layer has at `path`; undefined if it is no evidence. Throws system
- * errors only. The calls are the blocking ones: the heads of 5,000 files took 22 ms this way, and 127 ms through the
+ * What a cataloger finds in a file on disk; undefined if it is no evidence. Throws system errors only. The calls are the blocking ones: the heads of 5,000 files took 22 ms this way, and 127 ms through the
  * thread pool with sixteen files at a time.
  */
-export function examineFile(host: string, cataloger: Cataloger, path: string): Findings | undefined {
-  return withEvidence({ host, cataloger, path }, (file, descriptor) => {
+export function examineFile(at: HostFile, cataloger: Cataloger): Findings | undefined {
+  return withEvidence({ ...at, cataloger }, (file, descriptor) => {
     const fetch = (part: FilePart): Buffer => readPart(descriptor, part);
     const findings = examine(cataloger, file.size <= cataloger.maxBytes ? file.withFetch(fetch) : file);
     return findings === 'needs-whole' ? undefined : findings;
@@ -32,15 +34,14 @@ export function examineFile(host: string, cataloger: Cataloger, path: string): F
 /** The same by another examiner, to which content goes that is read here; undefined if there is nothing to send. */
 export function examineFileBy(
   examiner: Examiner,
-  host: string,
+  at: HostFile,
   cataloger: Cataloger,
-  path: string,
 ): { readonly bytes: number; readonly findings: Promise<Findings | undefined> } | undefined {
-  const file = withEvidence({ host, cataloger, path }, (parts) => parts);
+  const file = withEvidence({ ...at, cataloger }, (parts) => parts);
   if (file === undefined) return undefined;
   const findings = examiner(cataloger, file).then(async (found) => {
     if (found !== 'needs-whole') return found;
-    const whole = withEvidence({ host, cataloger, path, whole: true }, (parts) => parts);
+    const whole = withEvidence({ ...at, cataloger, whole: true }, (parts) => parts);
     const again = whole && (await examiner(cataloger, whole));
     return again === 'needs-whole' ? undefined : again;
   });
@@ -48,11 +49,12 @@ export function examineFileBy(
 }
 
 function withEvidence<T>(
-  at: { host: string; cataloger: Cataloger; path: string; whole?: boolean },
+  at: HostFile & { readonly cataloger: Cataloger; readonly whole?: boolean },
   use: (file: FileParts, descriptor: number) => T,
 ): T | undefined {
   const { cataloger } = at;
-  const descriptor = openSync(at.host, OPEN_FLAGS);
+  const descriptor = at.open();
+  if (descriptor === undefined) return undefined;
   try {
     const stats = fstatSync(descriptor);
     if (!stats.isFile()) return undefined;

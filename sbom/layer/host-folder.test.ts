@@ -1,0 +1,106 @@
+import { execFileSync } from 'node:child_process';
+import {
+  closeSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LiveFolder } from './host-folder.ts';
+
+let folder: string;
+let root: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'host-'));
+  root = join(folder, 'root');
+  mkdirSync(join(root, 'a', 'b'), { recursive: true });
+  writeFileSync(join(root, 'a', 'b', 'file'), 'inside');
+  mkdirSync(join(folder, 'outside', 'b'), { recursive: true });
+  writeFileSync(join(folder, 'outside', 'b', 'file'), 'outside');
+});
+afterEach(() => rmSync(folder, { recursive: true, force: true }));
+
+const list = (host: string): string[] => readdirSync(host);
+
+function contentOf(live: LiveFolder, path: string): string | undefined {
+  const descriptor = live.open(path);
+  if (descriptor === undefined) return undefined;
+  try {
+    return readFileSync(descriptor, 'utf8');
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+describe('the root of a running container', () => {
+  it('shows its folders and files', () => {
+    const live = new LiveFolder(root);
+    expect(live.within('', list)).toEqual(['a']);
+    expect(live.within('a/b', list)).toEqual(['file']);
+    expect(contentOf(live, 'a/b/file')).toBe('inside');
+  });
+
+  it.each([
+    ['to the folder', 'a/b'],
+    ['to a folder above it', 'a'],
+  ])('ends at a link %s, wherever that leads', (_where, path) => {
+    const live = new LiveFolder(root);
+    renameSync(join(root, path), join(folder, 'moved'));
+    symlinkSync(join(folder, 'outside', path.slice(2)), join(root, path));
+    expect(live.within('a/b', list)).toBeUndefined();
+    expect(live.open('a/b/file')).toBeUndefined();
+    rmSync(join(root, path));
+    symlinkSync('../moved', join(root, path));
+    expect(live.within('a/b', list)).toBeUndefined();
+  });
+
+  it('is read through the folder that was opened, whatever takes its place then', () => {
+    const live = new LiveFolder(root);
+    const read = live.within('a/b', (host) => {
+      renameSync(join(root, 'a'), join(folder, 'moved'));
+      symlinkSync(join(folder, 'outside'), join(root, 'a'));
+      return readFileSync(`${host}/file`, 'utf8');
+    });
+    expect(read).toBe('inside');
+  });
+
+  it('has what is gone as not there, and nothing but regular files as files', () => {
+    const live = new LiveFolder(root);
+    execFileSync('mkfifo', [join(root, 'fifo')]);
+    symlinkSync('a/b/file', join(root, 'link'));
+    for (const path of ['gone', 'a/gone', 'gone/file', 'fifo', 'link', 'a', 'a/b/file/below']) {
+      expect(live.open(path)).toBeUndefined();
+    }
+    expect(live.within('gone', list)).toBeUndefined();
+    expect(live.within('a/b/file', list)).toBeUndefined();
+  });
+
+  it('tells that it was taken away', () => {
+    const live = new LiveFolder(root);
+    live.mustBeThere();
+    renameSync(root, join(folder, 'old'));
+    expect(() => live.mustBeThere()).toThrow(expect.objectContaining({ code: 'layer_unreadable' }));
+    mkdirSync(root);
+    expect(() => live.mustBeThere()).toThrow('the container ended while its root');
+  });
+
+  it('holds nothing open, for the runtime could not take the root away then', () => {
+    const live = new LiveFolder(root);
+    const before = readdirSync('/proc/self/fd').length;
+    live.within('a/b', list);
+    contentOf(live, 'a/b/file');
+    expect(() =>
+      live.within('a', () => {
+        throw new Error('stop');
+      }),
+    ).toThrow('stop');
+    expect(readdirSync('/proc/self/fd')).toHaveLength(before);
+  });
+});
