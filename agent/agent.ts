@@ -46,14 +46,20 @@ export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<
       await agent.look(signal);
       parts.onFirstLook?.();
       failures = 0;
-      await agent.pause(parts.relist * (0.5 + Math.random() / 2), signal);
+      await agent.pause(spread(parts.relist), signal);
     } catch (err) {
       if (signal.aborted) break;
       parts.log.error({ err }, 'look at the node failed');
+      agent.forgetLeases();
       await agent.pause(Math.min(parts.relist, backoffDelay(FAILURE_BACKOFF, failures++)), signal);
     }
   }
   await watching;
+}
+
+/** Up to half shorter, so that nodes do not all ask at once. */
+function spread(ms: number): number {
+  return ms * (0.5 + Math.random() / 2);
 }
 
 class Agent {
@@ -62,6 +68,8 @@ class Agent {
   readonly #done = new Set<string>();
   /** Images that could not be read as a whole without a container of them. */
   readonly #waiting = new Set<string>();
+  /** Images of which other nodes bring the rest, and when (by performance.now) to ask whether they have. */
+  readonly #leased = new Map<string, number>();
   readonly #attempts = new Map<string, number>();
   #changed = Promise.withResolvers<void>();
   #reported: { hash: string; at: number } | undefined;
@@ -87,16 +95,22 @@ class Agent {
     }
   }
 
-  /** Returns when something has changed, or after `most` milliseconds. */
+  /** Returns when something has changed, when a lease of another node may be over, or after `most` milliseconds. */
   async pause(most: number, signal: AbortSignal): Promise<void> {
+    const ms = Math.min(most, ...this.#leased.values().map((at) => Math.max(0, at - performance.now())));
     const waiting = new AbortController();
     const end = { signal: AbortSignal.any([signal, waiting.signal]) };
     await Promise.race([
       this.#changed.promise.then(() => delay(SETTLE_MS, undefined, end)),
-      delay(most, undefined, end),
+      delay(ms, undefined, end),
     ]).catch(() => undefined);
     waiting.abort();
     this.#changed = Promise.withResolvers();
+  }
+
+  /** After a failure everything is asked for anew. */
+  forgetLeases(): void {
+    this.#leased.clear();
   }
 
   async look(signal: AbortSignal): Promise<void> {
@@ -104,8 +118,10 @@ class Agent {
     const inventory = await runtime.inventory(signal);
     await this.#report(inventory, signal);
     const running = new Set(inventory.containers.filter((each) => each.running).map((each) => each.image));
+    const isDue = (digest: string): boolean => (this.#leased.get(digest) ?? 0) <= performance.now();
     const todo = inventory.images
       .filter(({ digest }) => !this.#done.has(digest) && (running.has(digest) || !this.#waiting.has(digest)))
+      .filter(({ digest }) => isDue(digest))
       // What runs is judged first.
       .sort((a, b) => Number(running.has(b.digest)) - Number(running.has(a.digest)));
     this.#parts.metrics.waiting.set(todo.length);
@@ -115,8 +131,8 @@ class Agent {
       this.#parts.metrics.waiting.dec();
     }
     const present = new Set(inventory.images.map((image) => image.digest));
-    for (const known of [this.#done, this.#waiting]) {
-      for (const digest of known) if (!present.has(digest)) known.delete(digest);
+    for (const known of [this.#done, this.#waiting, this.#leased]) {
+      for (const digest of known.keys()) if (!present.has(digest)) known.delete(digest);
     }
   }
 
@@ -146,8 +162,10 @@ class Agent {
         runtime.placesOf(image, layers, inventory, signal),
     };
     try {
-      const { whole } = await bringImage(this.#parts, origin, image, signal);
-      (whole || isRunning ? this.#done : this.#waiting).add(image.digest);
+      this.#leased.delete(image.digest);
+      const { whole, askAgainInMs } = await bringImage(this.#parts, origin, image, signal);
+      if (askAgainInMs === undefined) (whole || isRunning ? this.#done : this.#waiting).add(image.digest);
+      else this.#leased.set(image.digest, performance.now() + spread(askAgainInMs));
       this.#attempts.delete(image.digest);
     } catch (error) {
       signal.throwIfAborted();

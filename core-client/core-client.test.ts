@@ -78,7 +78,12 @@ describe('a call to the core', () => {
         return { diffIds: ['b'] };
       },
     });
-    expect(await client.missingLayers(image, 'v1')).toEqual({ diffIds: ['b'], configWanted: false });
+    expect(await client.missingLayers(image, 'v1')).toEqual({
+      diffIds: ['b'],
+      descriptionWanted: false,
+      leased: [],
+      leaseMs: 0,
+    });
     expect(asked).toMatchObject({ image, catalogerVersion: 'v1' });
     expect(core.calls).toEqual([{ authorization: 'Bearer one', hasDeadline: true }]);
   });

@@ -16,6 +16,18 @@ export type ImageDescription = Omit<MessageInitShape<typeof ImageSchema>, '$type
 /** All that a node has and runs. */
 export type NodeReport = Omit<MessageInitShape<typeof ReportNodeRequestSchema>, '$typeName'>;
 
+/** What the core lacks of an image. */
+export interface MissingLayers {
+  /** The diff ids of layers that are this node's to bring, by a lease. */
+  readonly diffIds: readonly string[];
+  /** Call again with platform, layers and configuration. */
+  readonly descriptionWanted: boolean;
+  /** Layers that other nodes bring, and when to ask whether they have. */
+  readonly leased: readonly { readonly diffId: string; readonly endsInMs: number }[];
+  /** How long the leases last unless they are renewed. */
+  readonly leaseMs: number;
+}
+
 /** What one layer says, encoded. */
 export interface LayerUpload {
   readonly diffId: string;
@@ -71,21 +83,37 @@ export class CoreClient implements Disposable {
     this.#log = log;
   }
 
-  /**
-   * Makes an image known; gives the diff ids of the layers that the core has not got from this cataloger version, and
-   * whether to call again with the image's configuration, which proves what it is made of.
-   */
+  /** Makes an image known; gives the layers of it that the core has not got from this cataloger version. */
   async missingLayers(
     image: ImageDescription,
     catalogerVersion: string,
     signal?: AbortSignal,
-  ): Promise<{ readonly diffIds: readonly string[]; readonly configWanted: boolean }> {
-    const { diffIds, configWanted } = await this.#connection.call(
+  ): Promise<MissingLayers> {
+    const { diffIds, descriptionWanted, leased, leaseMs } = await this.#connection.call(
       Layers,
       (client, settings) => client.missingLayers({ image, catalogerVersion }, settings),
       signal,
     );
-    return { diffIds, configWanted };
+    return {
+      diffIds,
+      descriptionWanted,
+      leased: leased.map(({ diffId, endsInMs }) => ({ diffId, endsInMs })),
+      leaseMs,
+    };
+  }
+
+  /** Renews the leases on layers that this node still works at, or ends those on layers that it will not bring. */
+  async holdLayers(
+    layers: { diffIds: readonly string[]; catalogerVersion: string; release: boolean },
+    signal?: AbortSignal,
+  ): Promise<void> {
+    const { catalogerVersion, release } = layers;
+    await this.#connection.call(
+      Layers,
+      (client, settings) =>
+        client.holdLayers({ diffIds: [...layers.diffIds], catalogerVersion, release }, settings),
+      signal,
+    );
   }
 
   async uploadLayer(layer: LayerUpload, signal?: AbortSignal): Promise<void> {

@@ -3,6 +3,7 @@ export {
   CoreClient,
   type ImageDescription,
   type LayerUpload,
+  type MissingLayers,
   type NodeReport,
   type VerdictChange,
   type VerdictFollower,

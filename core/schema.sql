@@ -105,6 +105,16 @@ create table gatehouse.known_exploited (
   constraint known_exploited_pkey PRIMARY KEY (cve)
 );
 
+create table gatehouse.layer_leases (
+  diff_id text not null,
+  cataloger_version text not null,
+  cluster text not null,
+  node text not null,
+  until timestamp with time zone not null,
+  constraint layer_leases_pkey PRIMARY KEY (diff_id, cataloger_version)
+);
+CREATE INDEX layer_leases_node ON gatehouse.layer_leases USING btree (cluster, node);
+
 create table gatehouse.layers (
   diff_id text not null,
   cataloger_version text not null,

@@ -46,7 +46,8 @@ export async function startTestCore(
     toStatus: (error: unknown) => error as Partial<StatusObject>,
   };
   const unexpected = () => Promise.reject({ code: status.UNIMPLEMENTED, details: 'not expected' });
-  const { missingLayers, uploadLayer, reportUnreadableLayer, reportNode, watchVerdicts } = handlers;
+  const { missingLayers, uploadLayer, reportUnreadableLayer, holdLayers, reportNode, watchVerdicts } =
+    handlers;
   serve(
     server,
     Layers,
@@ -54,6 +55,7 @@ export async function startTestCore(
       missingLayers: missingLayers ?? unexpected,
       uploadLayer: uploadLayer ?? unexpected,
       reportUnreadableLayer: reportUnreadableLayer ?? unexpected,
+      holdLayers: holdLayers ?? unexpected,
     },
     policy,
   );

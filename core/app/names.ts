@@ -3,7 +3,7 @@ import { CoreError } from '../errors.ts';
 
 const digestPattern = /^sha256:[0-9a-f]{64}$/;
 /** Docker allows 127 layers; what is built by other means has seldom more. */
-const MAX_LAYERS = 512;
+export const MAX_LAYERS = 512;
 /** A node knows an image by a handful of names; a registry mirror may double them. */
 const MAX_ALIASES = 128;
 const MAX_TEXT_LENGTH = 512;

@@ -1,7 +1,7 @@
 import type { Layers, UploadLayerRequest } from '@gatehouse/proto/gen/gatehouse/v1/layers_pb.ts';
 import type { ServiceHandlers } from '@gatehouse/proto/grpc.ts';
 import type { App, Caller } from '../app/app.ts';
-import { layerUnreadable, missingLayers, storeLayer } from '../app/layers.ts';
+import { holdLayers, layerUnreadable, missingLayers, storeLayer } from '../app/layers.ts';
 import { CoreError } from '../errors.ts';
 import { mustBe } from './access.ts';
 
@@ -14,8 +14,8 @@ export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> 
     async missingLayers({ image, catalogerVersion }, { caller }) {
       const agent = mustBe(caller, 'agent');
       if (!image) throw new CoreError('invalid_request', 'image is missing');
-      const { diffIds, configWanted } = await missingLayers(app, agent, image, catalogerVersion);
-      return { diffIds: [...diffIds], configWanted };
+      const { diffIds, leased, ...rest } = await missingLayers(app, agent, image, catalogerVersion);
+      return { diffIds: [...diffIds], leased: [...leased], ...rest };
     },
     async uploadLayer(requests, { caller }) {
       const agent = mustBe(caller, 'agent');
@@ -24,6 +24,10 @@ export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> 
     },
     async reportUnreadableLayer(report, { caller }) {
       await layerUnreadable(app, mustBe(caller, 'agent'), report);
+      return {};
+    },
+    async holdLayers(request, { caller }) {
+      await holdLayers(app, mustBe(caller, 'agent'), request);
       return {};
     },
   };

@@ -259,13 +259,17 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     const { n1, n2 } = running.agents;
     const lie = { ...describeImage(image), diffIds: [base.diffId], config: new Uint8Array() };
     const answer = await n1.missingLayers(lie, CATALOGER_VERSION);
-    expect(answer.configWanted).toBe(true);
+    expect(answer.descriptionWanted).toBe(true);
     for (const diffId of answer.diffIds) await n1.uploadLayer(await uploadOf(image, diffId));
     await watcher.until(image.digest, ({ state }) => state === 'partial');
 
     await bring(n2, image);
     await watcher.until(image.digest, ({ state, fixable }) => state === 'ready' && fixable.critical === 1);
-    expect(await n1.missingLayers(lie, CATALOGER_VERSION)).toEqual({ diffIds: [], configWanted: false });
+    expect(await n1.missingLayers(lie, CATALOGER_VERSION)).toMatchObject({
+      diffIds: [],
+      leased: [],
+      descriptionWanted: false,
+    });
     const forged = { ...describeImage(image), config: Buffer.from('{}') };
     await expect(n1.missingLayers(forged, CATALOGER_VERSION)).rejects.toMatchObject({
       code: 'core_rejected',

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/v1/layers.proto.
  */
 export const file_gatehouse_v1_layers: GenFile = /*@__PURE__*/
-  fileDesc("ChlnYXRlaG91c2UvdjEvbGF5ZXJzLnByb3RvEgxnYXRlaG91c2UudjEiXAoFSW1hZ2USDgoGZGlnZXN0GAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhAKCGRpZmZfaWRzGAMgAygJEg8KB2FsaWFzZXMYBCADKAkSDgoGY29uZmlnGAUgASgMIlUKFE1pc3NpbmdMYXllcnNSZXF1ZXN0EiIKBWltYWdlGAEgASgLMhMuZ2F0ZWhvdXNlLnYxLkltYWdlEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJIkAKFU1pc3NpbmdMYXllcnNSZXNwb25zZRIQCghkaWZmX2lkcxgBIAMoCRIVCg1jb25maWdfd2FudGVkGAIgASgIIlwKElVwbG9hZExheWVyUmVxdWVzdBIrCgZoZWFkZXIYASABKAsyGS5nYXRlaG91c2UudjEuTGF5ZXJIZWFkZXJIABIRCgdjb250ZW50GAIgASgMSABCBgoEcGFydCJ5CgtMYXllckhlYWRlchIPCgdkaWZmX2lkGAEgASgJEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJEhAKCGNoYWluX2lkGAUgASgJEhQKDGNvbnRlbnRfc2l6ZRgDIAEoBBIWCg5jb250ZW50X2RpZ2VzdBgEIAEoCSIVChNVcGxvYWRMYXllclJlc3BvbnNlIloKHFJlcG9ydFVucmVhZGFibGVMYXllclJlcXVlc3QSDwoHZGlmZl9pZBgBIAEoCRIZChFjYXRhbG9nZXJfdmVyc2lvbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiHwodUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVzcG9uc2UyqgIKBkxheWVycxJYCg1NaXNzaW5nTGF5ZXJzEiIuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXF1ZXN0GiMuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXNwb25zZRJUCgtVcGxvYWRMYXllchIgLmdhdGVob3VzZS52MS5VcGxvYWRMYXllclJlcXVlc3QaIS5nYXRlaG91c2UudjEuVXBsb2FkTGF5ZXJSZXNwb25zZSgBEnAKFVJlcG9ydFVucmVhZGFibGVMYXllchIqLmdhdGVob3VzZS52MS5SZXBvcnRVbnJlYWRhYmxlTGF5ZXJSZXF1ZXN0GisuZ2F0ZWhvdXNlLnYxLlJlcG9ydFVucmVhZGFibGVMYXllclJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChlnYXRlaG91c2UvdjEvbGF5ZXJzLnByb3RvEgxnYXRlaG91c2UudjEiXAoFSW1hZ2USDgoGZGlnZXN0GAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhAKCGRpZmZfaWRzGAMgAygJEg8KB2FsaWFzZXMYBCADKAkSDgoGY29uZmlnGAUgASgMIlUKFE1pc3NpbmdMYXllcnNSZXF1ZXN0EiIKBWltYWdlGAEgASgLMhMuZ2F0ZWhvdXNlLnYxLkltYWdlEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJIoIBChVNaXNzaW5nTGF5ZXJzUmVzcG9uc2USEAoIZGlmZl9pZHMYASADKAkSGgoSZGVzY3JpcHRpb25fd2FudGVkGAIgASgIEikKBmxlYXNlZBgDIAMoCzIZLmdhdGVob3VzZS52MS5MZWFzZWRMYXllchIQCghsZWFzZV9tcxgEIAEoDSIyCgtMZWFzZWRMYXllchIPCgdkaWZmX2lkGAEgASgJEhIKCmVuZHNfaW5fbXMYAiABKA0iXAoSVXBsb2FkTGF5ZXJSZXF1ZXN0EisKBmhlYWRlchgBIAEoCzIZLmdhdGVob3VzZS52MS5MYXllckhlYWRlckgAEhEKB2NvbnRlbnQYAiABKAxIAEIGCgRwYXJ0InkKC0xheWVySGVhZGVyEg8KB2RpZmZfaWQYASABKAkSGQoRY2F0YWxvZ2VyX3ZlcnNpb24YAiABKAkSEAoIY2hhaW5faWQYBSABKAkSFAoMY29udGVudF9zaXplGAMgASgEEhYKDmNvbnRlbnRfZGlnZXN0GAQgASgJIhUKE1VwbG9hZExheWVyUmVzcG9uc2UiWgocUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVxdWVzdBIPCgdkaWZmX2lkGAEgASgJEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIfCh1SZXBvcnRVbnJlYWRhYmxlTGF5ZXJSZXNwb25zZSJRChFIb2xkTGF5ZXJzUmVxdWVzdBIQCghkaWZmX2lkcxgBIAMoCRIZChFjYXRhbG9nZXJfdmVyc2lvbhgCIAEoCRIPCgdyZWxlYXNlGAMgASgIIhQKEkhvbGRMYXllcnNSZXNwb25zZTL7AgoGTGF5ZXJzElgKDU1pc3NpbmdMYXllcnMSIi5nYXRlaG91c2UudjEuTWlzc2luZ0xheWVyc1JlcXVlc3QaIy5nYXRlaG91c2UudjEuTWlzc2luZ0xheWVyc1Jlc3BvbnNlElQKC1VwbG9hZExheWVyEiAuZ2F0ZWhvdXNlLnYxLlVwbG9hZExheWVyUmVxdWVzdBohLmdhdGVob3VzZS52MS5VcGxvYWRMYXllclJlc3BvbnNlKAEScAoVUmVwb3J0VW5yZWFkYWJsZUxheWVyEiouZ2F0ZWhvdXNlLnYxLlJlcG9ydFVucmVhZGFibGVMYXllclJlcXVlc3QaKy5nYXRlaG91c2UudjEuUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVzcG9uc2USTwoKSG9sZExheWVycxIfLmdhdGVob3VzZS52MS5Ib2xkTGF5ZXJzUmVxdWVzdBogLmdhdGVob3VzZS52MS5Ib2xkTGF5ZXJzUmVzcG9uc2ViBnByb3RvMw");
 
 /**
  * @generated from message gatehouse.v1.Image
@@ -24,6 +24,7 @@ export type Image = Message<"gatehouse.v1.Image"> & {
   digest: string;
 
   /**
+   * All below but the names is sent when the core asks for it.
    * The operating system and architecture, such as linux/amd64.
    *
    * @generated from field: string platform = 2;
@@ -45,7 +46,7 @@ export type Image = Message<"gatehouse.v1.Image"> & {
   aliases: string[];
 
   /**
-   * The configuration itself, whose digest proves the platform and the layers. Sent when the core asks for it.
+   * The configuration itself, whose digest proves the platform and the layers; empty if the node cannot show it.
    *
    * @generated from field: bytes config = 5;
    */
@@ -88,16 +89,33 @@ export const MissingLayersRequestSchema: GenMessage<MissingLayersRequest> = /*@_
  */
 export type MissingLayersResponse = Message<"gatehouse.v1.MissingLayersResponse"> & {
   /**
+   * Missing layers that are now the caller's to bring.
+   *
    * @generated from field: repeated string diff_ids = 1;
    */
   diffIds: string[];
 
   /**
-   * Nobody has proven yet what the image is made of: call again with its configuration, if it can be had.
+   * Nobody has proven yet what the image is made of: call again with all that is known of it. Who has done so already
+   * gets no further by doing it again.
    *
-   * @generated from field: bool config_wanted = 2;
+   * @generated from field: bool description_wanted = 2;
    */
-  configWanted: boolean;
+  descriptionWanted: boolean;
+
+  /**
+   * Missing layers that other nodes work at.
+   *
+   * @generated from field: repeated gatehouse.v1.LeasedLayer leased = 3;
+   */
+  leased: LeasedLayer[];
+
+  /**
+   * How long the leases on `diff_ids` last from now.
+   *
+   * @generated from field: uint32 lease_ms = 4;
+   */
+  leaseMs: number;
 };
 
 /**
@@ -106,6 +124,30 @@ export type MissingLayersResponse = Message<"gatehouse.v1.MissingLayersResponse"
  */
 export const MissingLayersResponseSchema: GenMessage<MissingLayersResponse> = /*@__PURE__*/
   messageDesc(file_gatehouse_v1_layers, 2);
+
+/**
+ * @generated from message gatehouse.v1.LeasedLayer
+ */
+export type LeasedLayer = Message<"gatehouse.v1.LeasedLayer"> & {
+  /**
+   * @generated from field: string diff_id = 1;
+   */
+  diffId: string;
+
+  /**
+   * When its lease ends, unless it is renewed: a span, since the clocks of nodes differ.
+   *
+   * @generated from field: uint32 ends_in_ms = 2;
+   */
+  endsInMs: number;
+};
+
+/**
+ * Describes the message gatehouse.v1.LeasedLayer.
+ * Use `create(LeasedLayerSchema)` to create a new message.
+ */
+export const LeasedLayerSchema: GenMessage<LeasedLayer> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_layers, 3);
 
 /**
  * @generated from message gatehouse.v1.UploadLayerRequest
@@ -134,7 +176,7 @@ export type UploadLayerRequest = Message<"gatehouse.v1.UploadLayerRequest"> & {
  * Use `create(UploadLayerRequestSchema)` to create a new message.
  */
 export const UploadLayerRequestSchema: GenMessage<UploadLayerRequest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 3);
+  messageDesc(file_gatehouse_v1_layers, 4);
 
 /**
  * @generated from message gatehouse.v1.LayerHeader
@@ -175,7 +217,7 @@ export type LayerHeader = Message<"gatehouse.v1.LayerHeader"> & {
  * Use `create(LayerHeaderSchema)` to create a new message.
  */
 export const LayerHeaderSchema: GenMessage<LayerHeader> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 4);
+  messageDesc(file_gatehouse_v1_layers, 5);
 
 /**
  * @generated from message gatehouse.v1.UploadLayerResponse
@@ -188,7 +230,7 @@ export type UploadLayerResponse = Message<"gatehouse.v1.UploadLayerResponse"> & 
  * Use `create(UploadLayerResponseSchema)` to create a new message.
  */
 export const UploadLayerResponseSchema: GenMessage<UploadLayerResponse> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 5);
+  messageDesc(file_gatehouse_v1_layers, 6);
 
 /**
  * @generated from message gatehouse.v1.ReportUnreadableLayerRequest
@@ -215,7 +257,7 @@ export type ReportUnreadableLayerRequest = Message<"gatehouse.v1.ReportUnreadabl
  * Use `create(ReportUnreadableLayerRequestSchema)` to create a new message.
  */
 export const ReportUnreadableLayerRequestSchema: GenMessage<ReportUnreadableLayerRequest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 6);
+  messageDesc(file_gatehouse_v1_layers, 7);
 
 /**
  * @generated from message gatehouse.v1.ReportUnreadableLayerResponse
@@ -228,7 +270,49 @@ export type ReportUnreadableLayerResponse = Message<"gatehouse.v1.ReportUnreadab
  * Use `create(ReportUnreadableLayerResponseSchema)` to create a new message.
  */
 export const ReportUnreadableLayerResponseSchema: GenMessage<ReportUnreadableLayerResponse> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 7);
+  messageDesc(file_gatehouse_v1_layers, 8);
+
+/**
+ * @generated from message gatehouse.v1.HoldLayersRequest
+ */
+export type HoldLayersRequest = Message<"gatehouse.v1.HoldLayersRequest"> & {
+  /**
+   * @generated from field: repeated string diff_ids = 1;
+   */
+  diffIds: string[];
+
+  /**
+   * @generated from field: string cataloger_version = 2;
+   */
+  catalogerVersion: string;
+
+  /**
+   * End the leases instead of renewing them.
+   *
+   * @generated from field: bool release = 3;
+   */
+  release: boolean;
+};
+
+/**
+ * Describes the message gatehouse.v1.HoldLayersRequest.
+ * Use `create(HoldLayersRequestSchema)` to create a new message.
+ */
+export const HoldLayersRequestSchema: GenMessage<HoldLayersRequest> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_layers, 9);
+
+/**
+ * @generated from message gatehouse.v1.HoldLayersResponse
+ */
+export type HoldLayersResponse = Message<"gatehouse.v1.HoldLayersResponse"> & {
+};
+
+/**
+ * Describes the message gatehouse.v1.HoldLayersResponse.
+ * Use `create(HoldLayersResponseSchema)` to create a new message.
+ */
+export const HoldLayersResponseSchema: GenMessage<HoldLayersResponse> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_layers, 10);
 
 /**
  * How the content of images reaches the core. Agents call it, each for the images of its own node.
@@ -237,7 +321,8 @@ export const ReportUnreadableLayerResponseSchema: GenMessage<ReportUnreadableLay
  */
 export const Layers: GenService<{
   /**
-   * Makes an image and its names known and tells which of its layers the core has not got.
+   * Makes an image and its names known and tells which of its layers the core has not got. What nobody works at yet is
+   * the caller's to bring: it has a lease on it.
    *
    * @generated from rpc gatehouse.v1.Layers.MissingLayers
    */
@@ -265,6 +350,17 @@ export const Layers: GenService<{
     methodKind: "unary";
     input: typeof ReportUnreadableLayerRequestSchema;
     output: typeof ReportUnreadableLayerResponseSchema;
+  },
+  /**
+   * Renews the caller's leases on layers that it still works at, or ends those on layers that it will not bring.
+   * A lease also ends with the upload or the report on its layer.
+   *
+   * @generated from rpc gatehouse.v1.Layers.HoldLayers
+   */
+  holdLayers: {
+    methodKind: "unary";
+    input: typeof HoldLayersRequestSchema;
+    output: typeof HoldLayersResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gatehouse_v1_layers, 0);
