@@ -7,20 +7,22 @@ import { BodyKeeper } from '../layer/body-keeper.ts';
 const CHUNK_BYTES = 65_521;
 
 /** Only the head of a file and the parts that a cataloger asked for, as a stream keeps them. */
-export function keptParts(content: Buffer, parts: readonly WantedPart[], hint = ''): FileParts | undefined {
-  let kept: FileParts | undefined;
+export function keptParts(content: Buffer, parts: readonly WantedPart[], hint = ''): FileParts {
+  const kept: FileParts[] = [];
   const keeper = new BodyKeeper(
     content.length,
     () => parts,
     (file) => {
-      kept = file?.withHint(hint);
+      if (file) kept.push(file.withHint(hint));
     },
   );
   for (let at = 0; at < content.length; at += CHUNK_BYTES) {
     keeper.write(content.subarray(at, at + CHUNK_BYTES));
   }
   keeper.end();
-  return kept;
+  const [file] = kept;
+  if (file === undefined) throw new Error('a file that ended nowhere');
+  return file;
 }
 
 /** What a cataloger finds in a file that streams by. */
@@ -30,6 +32,5 @@ export function examineStreamed(
   hint = '',
 ): Findings | 'needs-whole' | undefined {
   const parts = partsOf(cataloger, content.subarray(0, 4096), { size: content.length, hint });
-  const kept = parts && keptParts(content, parts, hint);
-  return kept && examine(cataloger, kept);
+  return parts && examine(cataloger, keptParts(content, parts, hint));
 }
