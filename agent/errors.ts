@@ -3,6 +3,8 @@ import { CodedError } from '@gatehouse/lib/errors.ts';
 export const agentErrorCodes = {
   no_runtime: 'No container runtime answers at the sockets that were tried.',
   runtime_failed: 'The container runtime answered a call with an error, or in a form that is not understood.',
+  storage_unreadable:
+    'A folder of containers-storage is none, or has records of a form that is not understood.',
   image_gone: 'The image is no longer on the node.',
   cataloger_died: 'The process that reads layers took too much memory or time, or crashed.',
   layer_unreadable: 'A layer lies neither in a folder nor in a blob that could be read on this node.',

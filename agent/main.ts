@@ -14,7 +14,8 @@ export { bringFileImage } from './file-image.ts';
 export { createAgentMetrics } from './metrics.ts';
 export { readLayer } from './read-layer.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
-export type { Runtime } from './runtimes/runtime.ts';
+export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';
+export type { ImageLayers, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 
 const help = {
   usage: 'gatehouse agent [options]',

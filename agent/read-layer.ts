@@ -38,7 +38,9 @@ async function readFolder(
 ): Promise<Fragment> {
   if (!folders)
     throw new AgentError('layer_unreadable', 'no running container shows the folders of the image');
-  return cataloger.catalogFolder({ layers: folders.layers, index, container: folders.container, signal });
+  const { layers, container } = folders;
+  const opaques = await folders.opaquesOf?.(index);
+  return cataloger.catalogFolder({ layers, index, container, opaques, signal });
 }
 
 async function readBlob(

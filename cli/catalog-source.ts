@@ -1,5 +1,15 @@
 import { stat } from 'node:fs/promises';
-import { connectRuntimes, inThisProcess, type Runtime, readLayer } from '@gatehouse/agent/main.ts';
+import {
+  ContainersStorage,
+  connectRuntimes,
+  type ImageLayers,
+  inThisProcess,
+  type LayerPlaces,
+  type Runtime,
+  type RuntimeImage,
+  readLayer,
+  storageDrivers,
+} from '@gatehouse/agent/main.ts';
 import { CodedError } from '@gatehouse/lib/errors.ts';
 import { noLog } from '@gatehouse/lib/log.ts';
 import {
@@ -22,6 +32,7 @@ export const sourceForms: readonly string[] = [
   ...fileSourceForms,
   'containerd:REF',
   'docker:REF',
+  'containers-storage:REF',
 ];
 
 const FORMS = `A source is one of ${sourceForms.join(', ')}.`;
@@ -34,6 +45,7 @@ export async function catalogSource(
 ): Promise<DescribedImage> {
   const [, scheme = '', rest = ''] = /^([a-z-]+):(.+)$/s.exec(source) ?? [];
   if (scheme === 'dir') return catalogDirectory(rest, signal);
+  if (scheme === 'containers-storage') return catalogFromStorage(rest, progress, signal);
   const socket = sockets[scheme];
   if (socket !== undefined) return catalogFromRuntime({ scheme, socket, name: rest }, progress, signal);
   if (fileSourceForms.some((form) => form.startsWith(`${scheme}:`))) {
@@ -83,23 +95,76 @@ async function catalogFromRuntime(
   const runtime = await connect(from.scheme, from.socket);
   await using _closing = runtime;
   const inventory = await runtime.inventory(signal);
-  const image = inventory.images.find(
-    ({ digest, aliases }) => digest === from.name || aliases.some((alias) => isNamed(alias, from.name)),
+  const listing = {
+    title: runtime.title,
+    images: inventory.images,
+    layersOf: (image: RuntimeImage) => runtime.layersOf(image.digest, signal),
+    placesOf: (image: RuntimeImage, layers: ImageLayers) =>
+      runtime.placesOf(image, layers, inventory, signal),
+  };
+  return catalogListed(listing, from.name, progress, signal);
+}
+
+/** Where CRI-O, Podman and Buildah keep images if root does not tell them otherwise. */
+const STORAGE = '/var/lib/containers/storage';
+/** As skopeo(1) and the others write it: [driver@root+run:options] before the name, all but the root optional. */
+const STORAGE_FORM = /^(?:\[(?:(?<driver>[^@\]]*)@)?(?<root>\/[^+:\]]*)[^\]]*\])?@?(?<name>[^[\]]+)$/;
+
+async function catalogFromStorage(
+  rest: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<DescribedImage> {
+  const { driver, root = STORAGE, name } = STORAGE_FORM.exec(rest)?.groups ?? {};
+  const known = storageDrivers.find((each) => each === driver);
+  if (name === undefined || (driver && !known)) {
+    throw new CliError('source_unknown', `'containers-storage:${rest}' is of no form that could be read`, {
+      hint: `Write containers-storage:NAME or containers-storage:[DRIVER@/FOLDER]NAME; drivers are ${storageDrivers.join(' and ')}.`,
+    });
+  }
+  const storage = await ContainersStorage.open([root], known);
+  const listing = {
+    title: root,
+    images: await storage.images(),
+    layersOf: (image: RuntimeImage) => storage.layersOf(image.digest),
+    placesOf: (image: RuntimeImage, layers: ImageLayers) => storage.placesOf(image.digest, layers, []),
+  };
+  // Podman shows ids without the algorithm.
+  const id = /^[0-9a-f]{64}$/.test(name) ? `sha256:${name}` : name;
+  return catalogListed(listing, id, progress, signal);
+}
+
+/** What has images by name. */
+interface Listing {
+  readonly title: string;
+  readonly images: readonly RuntimeImage[];
+  layersOf(image: RuntimeImage): Promise<ImageLayers>;
+  placesOf(image: RuntimeImage, layers: ImageLayers): Promise<LayerPlaces>;
+}
+
+async function catalogListed(
+  listing: Listing,
+  name: string,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<DescribedImage> {
+  const image = listing.images.find(
+    ({ digest, aliases }) => digest === name || aliases.some((alias) => isNamed(alias, name)),
   );
   if (!image) {
-    const known = inventory.images.flatMap(({ aliases }) => aliases.slice(0, 1)).slice(0, 10);
-    throw new CliError('source_unknown', `${runtime.title} has no image ${from.name}`, {
+    const known = listing.images.flatMap(({ aliases }) => aliases.slice(0, 1)).slice(0, 10);
+    throw new CliError('source_unknown', `${listing.title} has no image ${name}`, {
       hint: known.length > 0 ? `It has ${known.join(', ')}.` : 'It has none at all.',
     });
   }
-  const layers = await runtime.layersOf(image.digest, signal);
-  await using places = await runtime.placesOf(image, layers, inventory, signal);
+  const layers = await listing.layersOf(image);
+  await using places = await listing.placesOf(image, layers);
   const fragments: Fragment[] = [];
   for (const [index, diffId] of layers.diffIds.entries()) {
     fragments.push(await readLayer(inThisProcess, places, { index, diffId }, signal));
     progress(fragments.length, layers.diffIds.length);
   }
-  return { name: from.name, digest: image.digest, diffIds: layers.diffIds, contents: fold(fragments) };
+  return { name, digest: image.digest, diffIds: layers.diffIds, contents: fold(fragments) };
 }
 
 async function connect(
@@ -118,8 +183,10 @@ async function connect(
   });
 }
 
-/** People leave out where Docker Hub's images come from, and the tag that everybody means. */
+/** People leave out where an image comes from, Docker Hub or Podman itself, and the tag that everybody means. */
 function isNamed(alias: string, name: string): boolean {
   const names = name.includes(':') ? [name] : [name, `${name}:latest`];
-  return names.some((each) => [each, `docker.io/${each}`, `docker.io/library/${each}`].includes(alias));
+  return names.some((each) =>
+    [each, `docker.io/${each}`, `docker.io/library/${each}`, `localhost/${each}`].includes(alias),
+  );
 }

@@ -14,6 +14,7 @@ export interface LayerCataloger {
     readonly layers: readonly string[];
     readonly index: number;
     readonly container?: ContainerRoot | undefined;
+    readonly opaques?: ReadonlySet<string> | undefined;
     readonly signal?: AbortSignal | undefined;
   }): Promise<Fragment>;
   /** The same of the root of a running container. */

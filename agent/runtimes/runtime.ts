@@ -41,6 +41,8 @@ export interface LayerFolders {
   /** From the bottom to the top. */
   readonly layers: readonly string[];
   readonly container: { readonly merged: string; readonly upper: string } | undefined;
+  /** The opaque folders of a layer, where the runtime has kept what tells them. */
+  readonly opaquesOf?: (index: number) => Promise<ReadonlySet<string> | undefined>;
 }
 
 /** Where the layers of an image can be read on this node. */

@@ -20,6 +20,9 @@ interface Visit {
   readonly parent: Judgement;
 }
 
+/** What tells what a folder of the layer hides: the opaque ones, or somebody who finds out. */
+type Judge = ReadonlySet<string> | OpacityJudge;
+
 /** Other work of the process gets its turn every few milliseconds: 17,116 folders took 0.6 s. */
 const FOLDERS_PER_TURN = 100;
 /** What may be on its way to an examiner elsewhere, besides the files of one folder. */
@@ -30,7 +33,8 @@ const closedJudgements: ReadonlySet<Judgement> = new Set(['opaque', 'opaque-here
 
 /**
  * Reads a layer from the folder that overlayfs has of it. `layers` are the folders of all layers of the image from
- * bottom to top, `index` tells which one to read; a `container` of the image serves as witness of opaque folders.
+ * bottom to top, `index` tells which one to read. `opaques` are the layer's opaque folders where they are known; else a
+ * `container` of the image serves as witness of them.
  * Throws SbomError `opacity_unknown` (read the archive instead), `layer_unreadable` or `layer_too_large`, or the
  * signal's reason.
  */
@@ -38,6 +42,7 @@ export async function catalogFolder(options: {
   readonly layers: readonly string[];
   readonly index: number;
   readonly container?: ContainerRoot | undefined;
+  readonly opaques?: ReadonlySet<string> | undefined;
   /** Who looks into the content of files; left out, it is done here. */
   readonly examiner?: Examiner | undefined;
   readonly signal?: AbortSignal | undefined;
@@ -46,7 +51,7 @@ export async function catalogFolder(options: {
   const root = layers[index];
   if (root === undefined) throw new RangeError(`there is no layer ${index}`);
   return reading(`the layer in ${root}`, options.signal, () => {
-    const judge = new OpacityJudge(layers, index, options);
+    const judge = options.opaques ?? new OpacityJudge(layers, index, options);
     return new FolderWalk(root, { folder: new StillFolder(root), judge, examiner }).run(options.signal);
   });
 }
@@ -87,7 +92,7 @@ async function reading(
 class FolderWalk {
   readonly #folder: HostFolder;
   /** None for what has nothing below it. */
-  readonly #judge: OpacityJudge | undefined;
+  readonly #judge: Judge | undefined;
   readonly #tree: LayerTree<FileLeaf>;
   readonly #evidence = new EvidenceList();
   readonly #left: Visit[] = [];
@@ -101,7 +106,7 @@ class FolderWalk {
     name: string,
     parts: {
       readonly folder: HostFolder;
-      readonly judge?: OpacityJudge | undefined;
+      readonly judge?: Judge | undefined;
       readonly examiner: Examiner | undefined;
     },
   ) {
@@ -142,6 +147,10 @@ class FolderWalk {
   }
 
   async #judgeFolder(folder: LayerFolder, parent: Judgement, entries: readonly Dirent[]): Promise<Judgement> {
+    if (this.#judge && !(this.#judge instanceof OpacityJudge)) {
+      if (this.#judge.has(folder.path)) this.#tree.markOpaque(folder);
+      return 'clear';
+    }
     // A folder that hides all lower ones, or that none of them has, keeps them away from what is in it as well.
     if (!this.#judge || folder === this.#tree.root || closedJudgements.has(parent)) return parent;
     const judgement = await this.#judge.judge(folder.path, new Set(entries.map(({ name }) => name)));

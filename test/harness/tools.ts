@@ -48,6 +48,7 @@ const tools = {
   iptables: installed('iptables'),
   objcopy: installed('binutils'),
   buildah: installed('buildah'),
+  podman: installed('podman'),
   mmdebstrap: installed('mmdebstrap'),
   wrk: installed('wrk'),
   /** Brings the python3 that it belongs to along. */
