@@ -7,7 +7,11 @@ import {
   Layers,
   type UploadLayerRequestSchema,
 } from '@gatehouse/proto/gen/gatehouse/v1/layers_pb.ts';
-import { Nodes, type ReportNodeRequestSchema } from '@gatehouse/proto/gen/gatehouse/v1/nodes_pb.ts';
+import {
+  Nodes,
+  type ReportNodeRequestSchema,
+  type ReportRuntimeFactsRequestSchema,
+} from '@gatehouse/proto/gen/gatehouse/v1/nodes_pb.ts';
 import { Verdicts } from '@gatehouse/proto/gen/gatehouse/v1/verdicts_pb.ts';
 import { Connection, type CoreEndpoint, toCoreClientError } from './connection.ts';
 
@@ -27,6 +31,9 @@ export interface MissingLayers {
   /** How long the leases last unless they are renewed. */
   readonly leaseMs: number;
 }
+
+/** What a container was seen to run. */
+export type RuntimeFacts = Omit<MessageInitShape<typeof ReportRuntimeFactsRequestSchema>, '$typeName'>;
 
 /** What one layer says, encoded. */
 export interface LayerUpload {
@@ -144,6 +151,16 @@ export class CoreClient implements Disposable {
       signal,
     );
     return response.unknownImages;
+  }
+
+  /** Says what a container runs; false if the core does not know the container or its image yet. */
+  async reportRuntimeFacts(facts: RuntimeFacts, signal?: AbortSignal): Promise<boolean> {
+    const response = await this.#connection.call(
+      Nodes,
+      (client, settings) => client.reportRuntimeFacts(facts, settings),
+      signal,
+    );
+    return response.known;
   }
 
   /** Brings all verdicts to the follower and keeps doing so, through breaks, until the signal ends it. */

@@ -43,6 +43,20 @@ create table gatehouse.containers (
 );
 CREATE INDEX containers_image ON gatehouse.containers USING btree (image);
 
+create table gatehouse.drift (
+  id bigint not null generated always as identity,
+  cluster text not null,
+  node text not null,
+  container text not null,
+  path text not null,
+  kind text not null,
+  seen_at timestamp with time zone not null default now(),
+  constraint drift_id_key UNIQUE (id),
+  constraint drift_pkey PRIMARY KEY (cluster, node, container, path, kind),
+  constraint drift_cluster_node_fkey FOREIGN KEY (cluster, node) REFERENCES gatehouse.nodes(cluster, name) ON DELETE CASCADE,
+  constraint drift_kind_check CHECK ((kind = ANY (ARRAY['written'::text, 'mounted'::text, 'memory'::text, 'deleted'::text])))
+);
+
 create table gatehouse.feeds (
   name text not null,
   fingerprint text not null,
@@ -78,6 +92,7 @@ create table gatehouse.image_packages (
   layer text not null,
   locations text[] not null,
   by_system boolean not null,
+  loaded boolean not null default false,
   constraint image_packages_pkey PRIMARY KEY (image, package_id),
   constraint image_packages_image_fkey FOREIGN KEY (image) REFERENCES gatehouse.images(digest) ON DELETE CASCADE,
   constraint image_packages_package_id_fkey FOREIGN KEY (package_id) REFERENCES gatehouse.packages(id)
@@ -126,6 +141,13 @@ create table gatehouse.layers (
   created_at timestamp with time zone not null default now(),
   constraint layers_pkey PRIMARY KEY (diff_id, cataloger_version, chain_id),
   constraint layers_check CHECK (((fragment IS NULL) = (unreadable IS NOT NULL)))
+);
+
+create table gatehouse.loaded_files (
+  image text not null,
+  path text not null,
+  constraint loaded_files_pkey PRIMARY KEY (image, path),
+  constraint loaded_files_image_fkey FOREIGN KEY (image) REFERENCES gatehouse.images(digest) ON DELETE CASCADE
 );
 
 create table gatehouse.migrations (

@@ -31,6 +31,7 @@ export const VerdictFindingSchema = Type.Object({
   fixedIn: orNull(Type.String()),
   knownExploited: Type.Boolean({ default: false }),
   published: orNull(Type.String()),
+  /** A container was seen to run a file of the package; false says nothing, least of all that it is safe. */
   loaded: Type.Boolean({ default: false }),
 });
 

@@ -46,8 +46,15 @@ export async function startTestCore(
     toStatus: (error: unknown) => error as Partial<StatusObject>,
   };
   const unexpected = () => Promise.reject({ code: status.UNIMPLEMENTED, details: 'not expected' });
-  const { missingLayers, uploadLayer, reportUnreadableLayer, holdLayers, reportNode, watchVerdicts } =
-    handlers;
+  const {
+    missingLayers,
+    uploadLayer,
+    reportUnreadableLayer,
+    holdLayers,
+    reportNode,
+    reportRuntimeFacts,
+    watchVerdicts,
+  } = handlers;
   serve(
     server,
     Layers,
@@ -59,7 +66,12 @@ export async function startTestCore(
     },
     policy,
   );
-  serve(server, Nodes, { reportNode: reportNode ?? unexpected }, policy);
+  serve(
+    server,
+    Nodes,
+    { reportNode: reportNode ?? unexpected, reportRuntimeFacts: reportRuntimeFacts ?? unexpected },
+    policy,
+  );
   if (watchVerdicts) serve(server, Verdicts, { watchVerdicts }, policy);
   const pair = { cert_chain: Buffer.from(cert), private_key: Buffer.from(key) };
   const port = await new Promise<number>((resolve, reject) => {

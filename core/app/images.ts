@@ -5,6 +5,7 @@ import type { Sql } from '../datastore/database.ts';
 import { findImage, type ImageRow, setComposed } from '../datastore/images.ts';
 import { layersOf, type StoredLayer } from '../datastore/layers.ts';
 import { replaceImagePackages, upsertPackages } from '../datastore/packages.ts';
+import { loadedFiles } from '../datastore/runtime-facts.ts';
 import { markKeys, markVerdicts } from '../datastore/stale.ts';
 import type { App } from './app.ts';
 import { withChains } from './layers.ts';
@@ -22,7 +23,10 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
     const layers = await layersOf(sql, withChains(image.diffIds), catalogerVersion);
     if (layers.length < new Set(image.diffIds).size) return;
     const readable = await readableLayers(image, layers);
-    const contents = fold(readable.map(({ fragment }) => fragment));
+    const contents = fold(
+      readable.map(({ fragment }) => fragment),
+      await loadedFiles(sql, digest),
+    );
     await setComposed(sql, digest, {
       ...stateOf(image, layers, contents.problems),
       os: contents.os,
@@ -110,7 +114,7 @@ async function keepPackages(
     sql,
     image.digest,
     packages.flatMap((each) => {
-      const { purl, layer, locations } = each;
+      const { purl, layer, locations, loaded = false } = each;
       const packageId = ids.get(purl);
       if (packageId === undefined) return [];
       return {
@@ -118,6 +122,7 @@ async function keepPackages(
         layer: diffIds[layer] ?? '',
         locations: locations.map(({ path }) => path),
         bySystem: systemIsJudged && !isOfSystem(each) && locations.every(({ owned }) => owned),
+        loaded,
       };
     }),
   );

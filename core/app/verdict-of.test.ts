@@ -33,6 +33,7 @@ function finding(changes: Partial<ImageFinding>): ImageFinding {
     fixedIn: null,
     malware: false,
     cves: [],
+    loaded: false,
     knownExploited: false,
     ...changes,
   };

@@ -72,7 +72,6 @@ function toVerdictFinding(finding: ImageFinding): VerdictFinding {
     fixedIn: finding.fixedIn,
     knownExploited: finding.knownExploited,
     published: finding.published,
-    // Which libraries a container has loaded is not known yet.
-    loaded: false,
+    loaded: finding.loaded,
   };
 }

@@ -66,12 +66,14 @@ export interface ImageFinding extends FindingRecord {
   readonly layer: string;
   readonly locations: readonly string[];
   readonly knownExploited: boolean;
+  /** A container was seen to run a file of the package; false says nothing. */
+  readonly loaded: boolean;
 }
 
 /** All findings of images, in no order. */
 export function findingsOfImages(sql: Sql, images: readonly string[]): Promise<ImageFinding[]> {
   return sql.query<ImageFinding>(
-    `select held.image, package.purl, held.layer, held.locations, finding.id, finding.aliases, finding.covers,
+    `select held.image, package.purl, held.layer, held.locations, held.loaded, finding.id, finding.aliases, finding.covers,
        finding.summary, to_char(finding.published at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS"Z"') as published,
        finding.severity, finding.cvss, finding.fixed_in as "fixedIn", finding.malware, finding.cves,
        exists (select from gatehouse.known_exploited where cve = any(finding.cves)) as "knownExploited"

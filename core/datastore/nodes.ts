@@ -1,5 +1,6 @@
 import type { NodeName } from './aliases.ts';
 import type { Sql } from './database.ts';
+import { deleteStrayDrift } from './runtime-facts.ts';
 
 /** A container on a node. */
 export interface ContainerRecord {
@@ -42,6 +43,7 @@ export async function replaceContainers(
      on conflict do nothing`,
     [node.cluster, node.node, JSON.stringify(containers)],
   );
+  await deleteStrayDrift(sql, node);
 }
 
 /** A node and what it was last heard of. */

@@ -74,6 +74,8 @@ export interface ImagePackage {
   readonly locations: readonly string[];
   /** Part of packages of the system, whose advisories speak of it; it has no findings of its own. */
   readonly bySystem: boolean;
+  /** A container was seen to run a file of it. */
+  readonly loaded: boolean;
 }
 
 /** Puts these packages in the place of those that were known of the image. */
@@ -84,10 +86,10 @@ export async function replaceImagePackages(
 ): Promise<void> {
   await sql.query(`delete from gatehouse.image_packages where image = $1`, [image]);
   await sql.query(
-    `insert into gatehouse.image_packages (image, package_id, layer, locations, by_system)
-     select $1, "packageId", layer, locations, "bySystem"
+    `insert into gatehouse.image_packages (image, package_id, layer, locations, by_system, loaded)
+     select $1, "packageId", layer, locations, "bySystem", loaded
      from jsonb_to_recordset($2::jsonb)
-       as package ("packageId" bigint, layer text, locations text[], "bySystem" boolean)`,
+       as package ("packageId" bigint, layer text, locations text[], "bySystem" boolean, loaded boolean)`,
     [image, JSON.stringify(packages)],
   );
 }

@@ -30,6 +30,9 @@ const Finding = Type.Object({
   summary: Type.String(),
   layer: Type.String({ description: 'The diff id of the layer that brought the package' }),
   locations: Type.Array(Type.String()),
+  loaded: Type.Boolean({
+    description: 'A container was seen to run a file of the package; false says nothing',
+  }),
 });
 
 const ImageWithFindings = Type.Object({

@@ -7,6 +7,7 @@ import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
 import type { App } from '../app/app.ts';
 import { authenticate, type TokenAuthority } from '../auth/authenticator.ts';
 import { CoreError } from '../errors.ts';
+import { driftRoutes } from './drift.ts';
 import { feedRoutes } from './feeds.ts';
 import { imageRoutes } from './images.ts';
 import { nodeRoutes } from './nodes.ts';
@@ -61,6 +62,7 @@ export async function createHttpServer(
       await api.register(imageRoutes(parts.app));
       await api.register(feedRoutes(parts.app));
       await api.register(nodeRoutes(parts.app));
+      await api.register(driftRoutes(parts.app));
     },
     { prefix: '/api/v1' },
   );

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/v1/nodes.proto.
  */
 export const file_gatehouse_v1_nodes: GenFile = /*@__PURE__*/
-  fileDesc("ChhnYXRlaG91c2UvdjEvbm9kZXMucHJvdG8SDGdhdGVob3VzZS52MSJ+ChFSZXBvcnROb2RlUmVxdWVzdBIPCgdydW50aW1lGAEgASgJEicKBmltYWdlcxgCIAMoCzIXLmdhdGVob3VzZS52MS5Ob2RlSW1hZ2USLwoKY29udGFpbmVycxgDIAMoCzIbLmdhdGVob3VzZS52MS5Ob2RlQ29udGFpbmVyIiwKCU5vZGVJbWFnZRIOCgZkaWdlc3QYASABKAkSDwoHYWxpYXNlcxgCIAMoCSJ6Cg1Ob2RlQ29udGFpbmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgsKA3BvZBgEIAEoCRIPCgdwb2RfdWlkGAUgASgJEg0KBWltYWdlGAYgASgJEg8KB3J1bm5pbmcYByABKAgiLAoSUmVwb3J0Tm9kZVJlc3BvbnNlEhYKDnVua25vd25faW1hZ2VzGAEgAygJMlgKBU5vZGVzEk8KClJlcG9ydE5vZGUSHy5nYXRlaG91c2UudjEuUmVwb3J0Tm9kZVJlcXVlc3QaIC5nYXRlaG91c2UudjEuUmVwb3J0Tm9kZVJlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChhnYXRlaG91c2UvdjEvbm9kZXMucHJvdG8SDGdhdGVob3VzZS52MSJ+ChFSZXBvcnROb2RlUmVxdWVzdBIPCgdydW50aW1lGAEgASgJEicKBmltYWdlcxgCIAMoCzIXLmdhdGVob3VzZS52MS5Ob2RlSW1hZ2USLwoKY29udGFpbmVycxgDIAMoCzIbLmdhdGVob3VzZS52MS5Ob2RlQ29udGFpbmVyIiwKCU5vZGVJbWFnZRIOCgZkaWdlc3QYASABKAkSDwoHYWxpYXNlcxgCIAMoCSJ6Cg1Ob2RlQ29udGFpbmVyEgoKAmlkGAEgASgJEgwKBG5hbWUYAiABKAkSEQoJbmFtZXNwYWNlGAMgASgJEgsKA3BvZBgEIAEoCRIPCgdwb2RfdWlkGAUgASgJEg0KBWltYWdlGAYgASgJEg8KB3J1bm5pbmcYByABKAgiLAoSUmVwb3J0Tm9kZVJlc3BvbnNlEhYKDnVua25vd25faW1hZ2VzGAEgAygJImgKGVJlcG9ydFJ1bnRpbWVGYWN0c1JlcXVlc3QSEQoJY29udGFpbmVyGAEgASgJEg4KBmxvYWRlZBgCIAMoCRIoCgVkcmlmdBgDIAMoCzIZLmdhdGVob3VzZS52MS5EcmlmdGVkRmlsZSIpCgtEcmlmdGVkRmlsZRIMCgRwYXRoGAEgASgJEgwKBGtpbmQYAiABKAkiKwoaUmVwb3J0UnVudGltZUZhY3RzUmVzcG9uc2USDQoFa25vd24YASABKAgywQEKBU5vZGVzEk8KClJlcG9ydE5vZGUSHy5nYXRlaG91c2UudjEuUmVwb3J0Tm9kZVJlcXVlc3QaIC5nYXRlaG91c2UudjEuUmVwb3J0Tm9kZVJlc3BvbnNlEmcKElJlcG9ydFJ1bnRpbWVGYWN0cxInLmdhdGVob3VzZS52MS5SZXBvcnRSdW50aW1lRmFjdHNSZXF1ZXN0GiguZ2F0ZWhvdXNlLnYxLlJlcG9ydFJ1bnRpbWVGYWN0c1Jlc3BvbnNlYgZwcm90bzM");
 
 /**
  * @generated from message gatehouse.v1.ReportNodeRequest
@@ -130,6 +130,81 @@ export const ReportNodeResponseSchema: GenMessage<ReportNodeResponse> = /*@__PUR
   messageDesc(file_gatehouse_v1_nodes, 3);
 
 /**
+ * @generated from message gatehouse.v1.ReportRuntimeFactsRequest
+ */
+export type ReportRuntimeFactsRequest = Message<"gatehouse.v1.ReportRuntimeFactsRequest"> & {
+  /**
+   * @generated from field: string container = 1;
+   */
+  container: string;
+
+  /**
+   * Files of its image that it runs or has mapped, by their paths in the image without a leading slash. Of what is not
+   * here nothing is known.
+   *
+   * @generated from field: repeated string loaded = 2;
+   */
+  loaded: string[];
+
+  /**
+   * @generated from field: repeated gatehouse.v1.DriftedFile drift = 3;
+   */
+  drift: DriftedFile[];
+};
+
+/**
+ * Describes the message gatehouse.v1.ReportRuntimeFactsRequest.
+ * Use `create(ReportRuntimeFactsRequestSchema)` to create a new message.
+ */
+export const ReportRuntimeFactsRequestSchema: GenMessage<ReportRuntimeFactsRequest> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_nodes, 4);
+
+/**
+ * A program that a container runs and that is not of its image.
+ *
+ * @generated from message gatehouse.v1.DriftedFile
+ */
+export type DriftedFile = Message<"gatehouse.v1.DriftedFile"> & {
+  /**
+   * @generated from field: string path = 1;
+   */
+  path: string;
+
+  /**
+   * written, mounted, memory or deleted.
+   *
+   * @generated from field: string kind = 2;
+   */
+  kind: string;
+};
+
+/**
+ * Describes the message gatehouse.v1.DriftedFile.
+ * Use `create(DriftedFileSchema)` to create a new message.
+ */
+export const DriftedFileSchema: GenMessage<DriftedFile> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_nodes, 5);
+
+/**
+ * @generated from message gatehouse.v1.ReportRuntimeFactsResponse
+ */
+export type ReportRuntimeFactsResponse = Message<"gatehouse.v1.ReportRuntimeFactsResponse"> & {
+  /**
+   * False if the container or its image is not known yet: to be said again later.
+   *
+   * @generated from field: bool known = 1;
+   */
+  known: boolean;
+};
+
+/**
+ * Describes the message gatehouse.v1.ReportRuntimeFactsResponse.
+ * Use `create(ReportRuntimeFactsResponseSchema)` to create a new message.
+ */
+export const ReportRuntimeFactsResponseSchema: GenMessage<ReportRuntimeFactsResponse> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_nodes, 6);
+
+/**
  * What each node has and runs. Agents call it.
  *
  * @generated from service gatehouse.v1.Nodes
@@ -144,6 +219,16 @@ export const Nodes: GenService<{
     methodKind: "unary";
     input: typeof ReportNodeRequestSchema;
     output: typeof ReportNodeResponseSchema;
+  },
+  /**
+   * What a container that the node has reported was seen to run. It adds to what was said before.
+   *
+   * @generated from rpc gatehouse.v1.Nodes.ReportRuntimeFacts
+   */
+  reportRuntimeFacts: {
+    methodKind: "unary";
+    input: typeof ReportRuntimeFactsRequestSchema;
+    output: typeof ReportRuntimeFactsResponseSchema;
   },
 }> = /*@__PURE__*/
   serviceDesc(file_gatehouse_v1_nodes, 0);
