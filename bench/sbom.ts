@@ -13,18 +13,11 @@ import { noLog } from '@gatehouse/lib/log.ts';
 import { type Fragment, fold, type ImagePackage } from '@gatehouse/sbom';
 import { CatalogerProcess } from '../agent/cataloger/cataloger-process.ts';
 import { debianRoot } from '../test/harness/base-images.ts';
-import { buildPrograms } from '../test/harness/go-build.ts';
 import { buildImage } from '../test/harness/images.ts';
 import { progress, runOk } from '../test/harness/process.ts';
 import { need } from '../test/harness/tools.ts';
 
 const root = path.resolve(import.meta.dirname, '..');
-const SYFT = {
-  name: 'syft',
-  version: 'v1.38.0',
-  usually: '6 min',
-  from: { packages: ['github.com/anchore/syft/cmd/syft'] },
-};
 /** A compiler, an interpreter or two and version control: what images of continuous integration have. */
 const DEBIAN = ['build-essential', 'git', 'python3', 'ruby', 'curl', 'libpython3-dev', 'postgresql-client'];
 const PYPI = ['django==4.2.0', 'requests==2.31.0', 'jinja2==3.1.2', 'numpy==1.26.4', 'cryptography==41.0.0'];
@@ -33,7 +26,7 @@ async function main(rounds: number): Promise<void> {
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-bench-'));
   stack.defer(() => rm(folder, { recursive: true, force: true }));
-  const syft = path.join(await buildPrograms(SYFT), 'syft');
+  const { syft } = await need('syft');
   progress('making the image');
   const layers = await makeLayers(folder);
   const archive = await makeArchive(folder, layers);

@@ -1,4 +1,4 @@
-import { stat } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import {
   ContainersStorage,
   connectRuntimes,
@@ -20,6 +20,8 @@ import {
   fileSourceForms,
   fold,
   openSource,
+  readSbomDocument,
+  type SbomDocument,
 } from '@gatehouse/sbom';
 import { CliError } from './errors.ts';
 
@@ -33,6 +35,7 @@ export const sourceForms: readonly string[] = [
   'containerd:REF',
   'docker:REF',
   'containers-storage:REF',
+  'sbom:FILE',
 ];
 
 const FORMS = `A source is one of ${sourceForms.join(', ')}.`;
@@ -44,6 +47,7 @@ export async function catalogSource(
   signal: AbortSignal,
 ): Promise<DescribedImage> {
   const [, scheme = '', rest = ''] = /^([a-z-]+):(.+)$/s.exec(source) ?? [];
+  if (scheme === 'sbom') return describedBy(rest, readSbomDocument(await readDocument(rest)));
   if (scheme === 'dir') return catalogDirectory(rest, signal);
   if (scheme === 'containers-storage') return catalogFromStorage(rest, progress, signal);
   const socket = sockets[scheme];
@@ -63,6 +67,19 @@ async function catalogDirectory(folder: string, signal: AbortSignal): Promise<De
   }
   const fragment = await catalogFolder({ layers: [folder], index: 0, signal });
   return { name: folder, digest: undefined, diffIds: [], contents: fold([fragment]) };
+}
+
+/** The bytes of an SBOM. Throws CliError `source_unknown`. */
+export async function readDocument(file: string): Promise<Buffer> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    throw new CliError('source_unknown', `the SBOM ${file} cannot be read`, { cause });
+  }
+}
+
+function describedBy(file: string, { name, imageId, diffIds, contents }: SbomDocument): DescribedImage {
+  return { name: name ?? file, digest: imageId, diffIds, contents };
 }
 
 async function catalogFile(source: string, progress: Progress, signal: AbortSignal): Promise<DescribedImage> {

@@ -11,6 +11,14 @@ export class JsonValue {
     this.#where = where;
   }
 
+  get where(): string {
+    return this.#where;
+  }
+
+  get isList(): boolean {
+    return Array.isArray(this.#value);
+  }
+
   get isAbsent(): boolean {
     return this.#value === undefined || this.#value === null;
   }

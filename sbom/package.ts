@@ -35,10 +35,10 @@ export interface Package {
   readonly unreleased?: true | undefined;
 }
 
-const systemTypes: ReadonlySet<PackageType> = new Set(['apk', 'deb', 'rpm']);
+const systemTypes: ReadonlySet<string> = new Set(['apk', 'deb', 'rpm']);
 
 /** Whether it is a package of an operating system, made for one release of it. */
-export function isOfSystem({ type }: Package): boolean {
+export function isOfSystem({ type }: { readonly type: string }): boolean {
   return systemTypes.has(type);
 }
 

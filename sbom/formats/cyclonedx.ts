@@ -51,12 +51,14 @@ function packageComponent(each: ImagePackage, diffIds: readonly string[]) {
     version,
     purl,
     ...(diffId !== undefined && { properties: [{ name: `${TOOL}:layer:diffId`, value: diffId }] }),
-    evidence: {
-      occurrences: locations.map((location) => ({
-        location: location.path,
-        ...(diffIds[location.layer] !== undefined && { additionalContext: diffIds[location.layer] }),
-      })),
-    },
+    ...(locations.length > 0 && {
+      evidence: {
+        occurrences: locations.map((location) => ({
+          location: location.path,
+          ...(diffIds[location.layer] !== undefined && { additionalContext: diffIds[location.layer] }),
+        })),
+      },
+    }),
   };
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ImagePackage } from '../image/fold.ts';
+import type { OsRelease } from '../os-release.ts';
 import { type DescribedImage, TOOL } from './described-image.ts';
 import { stableUuid } from './stable-uuid.ts';
 
@@ -9,16 +10,23 @@ import { stableUuid } from './stable-uuid.ts';
  */
 const CREATED = '1970-01-01T00:00:00Z';
 const SUBJECT_ID = 'SPDXRef-Image';
+const SYSTEM_ID = 'SPDXRef-OperatingSystem';
 const UNSAID = 'NOASSERTION';
 
 /** The image as SPDX 2.3 (https://spdx.github.io/spdx-spec/v2.3/) in JSON. */
 export function toSpdx(image: DescribedImage): string {
+  const { os } = image.contents;
   const packages = image.contents.packages.map((each) => ({ each, id: idOf(each) }));
+  const contained = [...(os ? [SYSTEM_ID] : []), ...packages.map(({ id }) => id)];
   const document = {
-    packages: [subjectOf(image), ...packages.map(({ each, id }) => packageOf(each, id, image.diffIds))],
+    packages: [
+      subjectOf(image),
+      ...(os ? [systemOf(os)] : []),
+      ...packages.map(({ each, id }) => packageOf(each, id, image.diffIds)),
+    ],
     relationships: [
       { spdxElementId: 'SPDXRef-DOCUMENT', relationshipType: 'DESCRIBES', relatedSpdxElement: SUBJECT_ID },
-      ...packages.map(({ id }) => ({
+      ...contained.map((id) => ({
         spdxElementId: SUBJECT_ID,
         relationshipType: 'CONTAINS',
         relatedSpdxElement: id,
@@ -47,6 +55,18 @@ function subjectOf({ name, digest }: DescribedImage) {
   };
 }
 
+function systemOf({ id, versionId, prettyName }: OsRelease) {
+  return {
+    SPDXID: SYSTEM_ID,
+    name: id,
+    ...(versionId !== undefined && { versionInfo: versionId }),
+    ...(prettyName !== undefined && { description: prettyName }),
+    downloadLocation: UNSAID,
+    filesAnalyzed: false,
+    primaryPackagePurpose: 'OPERATING_SYSTEM',
+  };
+}
+
 function packageOf(each: ImagePackage, id: string, diffIds: readonly string[]) {
   const places = each.locations.map(({ path, layer }) =>
     diffIds[layer] === undefined ? path : `${path} (layer ${diffIds[layer]})`,
@@ -57,7 +77,7 @@ function packageOf(each: ImagePackage, id: string, diffIds: readonly string[]) {
     versionInfo: each.version,
     downloadLocation: UNSAID,
     filesAnalyzed: false,
-    sourceInfo: `found in ${places.join(', ')}`,
+    ...(places.length > 0 && { sourceInfo: `found in ${places.join(', ')}` }),
     externalRefs: [
       { referenceCategory: 'PACKAGE-MANAGER', referenceType: 'purl', referenceLocator: each.purl },
     ],
@@ -66,5 +86,5 @@ function packageOf(each: ImagePackage, id: string, diffIds: readonly string[]) {
 
 /** Ids are letters, digits, dots and hyphens only, and a package URL is what tells packages apart. */
 function idOf({ type, purl }: ImagePackage): string {
-  return `SPDXRef-Package-${type}-${createHash('sha256').update(purl).digest('hex').slice(0, 16)}`;
+  return `SPDXRef-Package-${type.replaceAll('+', '-')}-${createHash('sha256').update(purl).digest('hex').slice(0, 16)}`;
 }

@@ -14,9 +14,11 @@ export interface ImageContents {
   readonly problems: readonly ImageProblem[];
 }
 
-export interface ImagePackage extends Package {
+export interface ImagePackage extends Omit<Package, 'type'> {
+  /** One that catalogers give; of an SBOM from elsewhere any that package URLs have. */
+  readonly type: string;
   readonly purl: string;
-  /** The lowest layer that brought it, of all places where it is. */
+  /** The lowest layer that brought it, of all places where it is; -1 if that is not told, as in some SBOMs. */
   readonly layer: number;
   readonly locations: readonly Location[];
   /** A container ran a file of it; where this is absent nothing is known. */

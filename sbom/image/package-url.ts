@@ -71,7 +71,7 @@ function upstreamOf({ name, version, source }: Package): string | undefined {
 }
 
 /** Percent-encoding, but a colon stays, as the specification wants it and as epochs of versions are read. */
-function encode(text: string): string {
+export function encode(text: string): string {
   return encodeURIComponent(text)
     .replaceAll('%3A', ':')
     .replace(/[!'()*]/g, (character) => `%${character.charCodeAt(0).toString(16).toUpperCase()}`);

@@ -92,6 +92,12 @@ const tools = {
     usually: '100 s',
     from: { packages: ['github.com/open-policy-agent/opa'] },
   }),
+  syft: built('syft', {
+    name: 'syft',
+    version: 'v1.38.0',
+    usually: '6 min',
+    from: { packages: ['github.com/anchore/syft/cmd/syft'] },
+  }),
 } as const satisfies Record<string, Source>;
 
 export type ToolName = keyof typeof tools;

@@ -82,9 +82,38 @@ describe('gatehouse sbom', () => {
     expect(purls.split('\n')).toEqual(['pkg:npm/%40scope/name@1.0.0', 'pkg:npm/minimist@1.2.0', '']);
   });
 
+  it.each(['cyclonedx-json', 'spdx-json'])(
+    'reads what Syft says of the image in %s as the same',
+    async (format) => {
+      const { syft } = await need('syft');
+      const file = path.join(folder, `syft.${format}`);
+      const env = { ...process.env, SYFT_CHECK_FOR_APP_UPDATE: 'false', HOME: folder };
+      await writeFile(
+        file,
+        await runOk([syft, 'scan', '--output', format, `oci-dir:${image.folder}`], { env }),
+      );
+      const ours = await sbom(`oci-dir:${image.folder}`, 'purls');
+      expect(ours.split('\n')).toHaveLength(4);
+      expect(await sbom(`sbom:${file}`, 'purls')).toBe(ours);
+    },
+  );
+
+  it('turns an SBOM into another format, and says on stderr what it leaves out', async () => {
+    const file = path.join(folder, 'app.cdx.json');
+    const document = JSON.parse(await sbom(`oci-dir:${image.folder}`, 'cyclonedx-json'));
+    document.components.push({ type: 'library', name: 'mystery', version: '1' });
+    await writeFile(file, JSON.stringify(document));
+    const converted = await run([gatehouse, 'sbom', `sbom:${file}`, '-o', 'spdx-json']);
+    expect(converted.stderr).toContain('mystery is left out: it has no package URL');
+    await writeFile(file, converted.stdout);
+    expect(await sbom(`sbom:${file}`, 'purls')).toBe(await sbom(`oci-dir:${image.folder}`, 'purls'));
+  });
+
   it.each([
     ['no source', [], 2, 'sbom takes one image'],
     ['a source of a kind that does not exist', ['tape:x'], 1, 'dir:PATH'],
+    ['an SBOM that is not there', ['sbom:/no/such'], 1, 'the SBOM /no/such cannot be read'],
+    ['a file that is no SBOM', [`sbom:${import.meta.filename}`], 1, 'not JSON'],
     ['a folder that is not there', ['dir:/no/such'], 1, 'there is no folder /no/such'],
     ['a format that does not exist', ['dir:/etc', '-o', 'xml'], 2, 'expected one of cyclonedx-json'],
   ])('says what is wrong with %s', async (_what, args, code, message) => {
