@@ -1,4 +1,3 @@
-import type { PackageType } from '../package.ts';
 import type { ImagePackage } from './fold.ts';
 import type { ImageTree } from './image-tree.ts';
 
@@ -51,7 +50,7 @@ function nearest(
 const GEM_EXTENSIONS = /(^|\/)extensions\/[^/]+\/[^/]+\//;
 
 /** The folders that are a package's own, told from the file that proves it. */
-const ownFolders: Partial<Record<PackageType, (path: string, each: ImagePackage) => readonly string[]>> = {
+const ownFolders: Partial<Record<string, (path: string, each: ImagePackage) => readonly string[]>> = {
   npm: (path) => [folderOf(path)],
   // NAME/specifications/GEM-1.0.gemspec stands beside NAME/gems/GEM-1.0 and its kin.
   gem(path) {
