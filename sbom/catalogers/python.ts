@@ -2,8 +2,7 @@ import { type Cataloger, type Findings, MAX_TEXT_BYTES, textOf } from './catalog
 import { parseStanzas } from './stanzas.ts';
 
 /** Where installers leave the metadata of a distribution: wheels, setuptools, distutils, and unpacked eggs. */
-const METADATA =
-  /(^|\/)([^/]+\.dist-info\/METADATA|[^/]+\.egg-info(\/PKG-INFO)?|[^/]+\.egg\/EGG-INFO\/PKG-INFO)$/;
+const METADATA = /[^/]\.(?:dist-info\/METADATA|egg-info(?:\/PKG-INFO)?|egg\/EGG-INFO\/PKG-INFO)$/;
 
 /** Python distributions, from their core metadata (https://packaging.python.org/specifications/core-metadata). */
 export const python: Cataloger = {

@@ -29,13 +29,19 @@ const PLAIN: ImageLeaf = { kind: 'leaf' };
  */
 export class ImageTree {
   readonly root: ImageFolder = new Folder();
+  /** The folder that was opened last: lists are sorted, so that most paths are in the same one as the path before. */
+  #open: ImageFolder = this.root;
 
   /** Puts the next layer on top. */
   add(fragment: Fragment, layer: number): void {
     // Before anything is hidden: a file that is removed and written again in one layer was there without a break.
     const evidence = new Map(fragment.evidence.map((each) => [each.path, this.#state(each, layer)]));
     for (const path of fragment.opaques) this.#openFolder(path).children.clear();
-    for (const path of fragment.whiteouts) this.#parentOf(path).children.delete(baseName(path));
+    this.#open = this.root;
+    for (const path of fragment.whiteouts) {
+      this.#parentOf(path).children.delete(baseName(path));
+      this.#open = this.root;
+    }
     for (const path of fragment.emptyFolders) this.#openFolder(path);
     for (const path of fragment.others) this.#place(path, PLAIN);
     for (const { path, target } of fragment.symlinks) this.#place(path, { kind: 'leaf', target });
@@ -64,7 +70,10 @@ export class ImageTree {
   }
 
   #place(path: string, leaf: ImageLeaf): void {
-    this.#parentOf(path).children.set(baseName(path), leaf);
+    const { children } = this.#parentOf(path);
+    const name = baseName(path);
+    if (children.get(name) instanceof Folder) this.#open = this.root;
+    children.set(name, leaf);
   }
 
   #parentOf(path: string): ImageFolder {
@@ -73,12 +82,14 @@ export class ImageTree {
 
   /** The folder at a path, made in place of whatever else is there. */
   #openFolder(path: string): ImageFolder {
+    if (path === this.#open.path) return this.#open;
     let folder = this.root;
     if (path === '') return folder;
     for (const name of path.split('/')) {
       const child = folder.children.get(name);
       folder = child instanceof Folder ? child : folder.makeFolder(name);
     }
+    this.#open = folder;
     return folder;
   }
 }
