@@ -1,20 +1,25 @@
 import { createHash } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
-import { type CoreClient, CoreClientError } from '@gatehouse/core-client';
+import { CoreClientError } from '@gatehouse/core-client';
 import { explain } from '@gatehouse/lib/errors.ts';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { backoffDelay } from '@gatehouse/lib/retry.ts';
+import { Ahead } from './ahead.ts';
+import { type CoreForAgents, isRejected } from './bring-layer.ts';
 import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
-import { bringImage } from './image-worker.ts';
+import { bringImage, originOf } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
+import type { Outbox } from './outbox.ts';
 import type { Inventory, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 
 /** What an agent is made of. */
 export interface AgentParts {
   readonly runtime: Runtime;
-  readonly core: CoreClient;
+  readonly core: CoreForAgents;
   readonly cataloger: LayerCataloger;
+  /** Without one nothing is cataloged while the core is away. */
+  readonly outbox?: Outbox | undefined;
   readonly metrics: AgentMetrics;
   readonly log: Log;
   /** Milliseconds between two looks at the node if nothing happens; each is up to half shorter, so that nodes spread. */
@@ -31,6 +36,11 @@ const HEARTBEAT_MS = 300_000;
 const WATCH_BACKOFF = { first: 1_000, most: 60_000 };
 /** If the runtime or the core is away, the next look comes sooner than a regular one. */
 const FAILURE_BACKOFF = { first: 1_000, most: 30_000 };
+/**
+ * After so many failed looks, half a minute, what cannot be asked about is cataloged ahead. A core that was replaced is
+ * back by then; and where agents were replaced with it, none of them knows any more what it has.
+ */
+const AHEAD_AFTER_FAILURES = 5;
 /** An image that fails is tried again at each look this often; then it waits for the agent's next start. */
 const MAX_IMAGE_ATTEMPTS = 5;
 
@@ -51,7 +61,10 @@ export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<
       if (signal.aborted) break;
       parts.log.error({ err }, 'look at the node failed');
       agent.forgetLeases();
-      await agent.pause(Math.min(parts.relist, backoffDelay(FAILURE_BACKOFF, failures++)), signal);
+      failures++;
+      const isAway = err instanceof CoreClientError && failures > AHEAD_AFTER_FAILURES;
+      if (isAway && (await agent.catalogOneAhead(signal))) continue;
+      await agent.pause(Math.min(parts.relist, backoffDelay(FAILURE_BACKOFF, failures - 1)), signal);
     }
   }
   await watching;
@@ -64,13 +77,17 @@ function spread(ms: number): number {
 
 class Agent {
   readonly #parts: AgentParts;
-  /** Images that the core has, or that are not worth another try. */
+  /** Images that the core has. */
   readonly #done = new Set<string>();
+  /** Images that are not worth another try. */
+  readonly #failed = new Set<string>();
   /** Images that could not be read as a whole without a container of them. */
   readonly #waiting = new Set<string>();
   /** Images of which other nodes bring the rest, and when (by performance.now) to ask whether they have. */
   readonly #leased = new Map<string, number>();
   readonly #attempts = new Map<string, number>();
+  /** While the core is away: what was cataloged ahead of it. */
+  #ahead: Ahead | undefined;
   #changed = Promise.withResolvers<void>();
   #reported: { hash: string; at: number } | undefined;
 
@@ -114,26 +131,55 @@ class Agent {
   }
 
   async look(signal: AbortSignal): Promise<void> {
-    const { runtime } = this.#parts;
+    const { runtime, metrics } = this.#parts;
     const inventory = await runtime.inventory(signal);
     await this.#report(inventory, signal);
-    const running = new Set(inventory.containers.filter((each) => each.running).map((each) => each.image));
-    const isDue = (digest: string): boolean => (this.#leased.get(digest) ?? 0) <= performance.now();
-    const todo = inventory.images
-      .filter(({ digest }) => !this.#done.has(digest) && (running.has(digest) || !this.#waiting.has(digest)))
-      .filter(({ digest }) => isDue(digest))
-      // What runs is judged first.
-      .sort((a, b) => Number(running.has(b.digest)) - Number(running.has(a.digest)));
-    this.#parts.metrics.waiting.set(todo.length);
+    const running = runningImages(inventory);
+    const todo = this.#todo(inventory);
+    metrics.waiting.set(todo.length);
     for (const image of todo) {
       signal.throwIfAborted();
       await this.#bring(image, inventory, { isRunning: running.has(image.digest), signal });
-      this.#parts.metrics.waiting.dec();
+      metrics.waiting.dec();
     }
+    this.#ahead = undefined;
     const present = new Set(inventory.images.map((image) => image.digest));
-    for (const known of [this.#done, this.#waiting, this.#leased]) {
+    for (const known of [this.#done, this.#failed, this.#waiting, this.#leased, this.#attempts]) {
       for (const digest of known.keys()) if (!present.has(digest)) known.delete(digest);
     }
+    await this.#dropLeftovers();
+  }
+
+  /** The images to bring, those that run first: they are judged first. */
+  #todo(inventory: Inventory): readonly RuntimeImage[] {
+    const running = runningImages(inventory);
+    const isLeased = (digest: string): boolean => (this.#leased.get(digest) ?? 0) > performance.now();
+    return inventory.images
+      .filter(({ digest }) => !this.#done.has(digest) && !this.#failed.has(digest) && !isLeased(digest))
+      .filter(({ digest }) => running.has(digest) || !this.#waiting.has(digest))
+      .sort((a, b) => Number(running.has(b.digest)) - Number(running.has(a.digest)));
+  }
+
+  /** Once the core was asked about all images, it wants nothing of what waits still, but of images that are tried again. */
+  async #dropLeftovers(): Promise<void> {
+    const { outbox, metrics, log } = this.#parts;
+    if (!outbox) return;
+    if (!outbox.isEmpty && this.#attempts.size === 0) {
+      log.info({ bytes: outbox.bytes }, 'the core has no use for the rest of what waited');
+      await outbox.clear();
+    }
+    metrics.outboxBytes.set(outbox.bytes);
+  }
+
+  /** While the core is away: catalogs the next image whose layers it may lack; false if there is none, or no room. */
+  async catalogOneAhead(signal: AbortSignal): Promise<boolean> {
+    const { outbox, runtime } = this.#parts;
+    if (!outbox) return false;
+    this.#ahead ??= new Ahead({ ...this.#parts, outbox });
+    // If the runtime fails too, the next look says so.
+    const inventory = await runtime.inventory(signal).catch(() => undefined);
+    if (!inventory) return false;
+    return this.#ahead.next({ todo: this.#todo(inventory), done: this.#done }, inventory, signal);
   }
 
   /** Tells the core what the node has, if that has changed; and forgets as done what the core does not know. */
@@ -155,12 +201,7 @@ class Agent {
     inventory: Inventory,
     { isRunning, signal }: { isRunning: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const { runtime, log } = this.#parts;
-    const origin = {
-      layersOf: () => runtime.layersOf(image.digest, signal),
-      placesOf: (_: RuntimeImage, layers: Parameters<Runtime['placesOf']>[1]) =>
-        runtime.placesOf(image, layers, inventory, signal),
-    };
+    const origin = originOf(this.#parts.runtime, inventory);
     try {
       this.#leased.delete(image.digest);
       const { whole, askAgainInMs } = await bringImage(this.#parts, origin, image, signal);
@@ -171,15 +212,25 @@ class Agent {
       signal.throwIfAborted();
       if (error instanceof AgentError && error.code === 'image_gone') return;
       // That is not the image's fault: all the others would fail in the same way.
-      if (error instanceof CoreClientError && error.code !== 'core_rejected') throw error;
-      const attempts = (this.#attempts.get(image.digest) ?? 0) + 1;
-      this.#attempts.set(image.digest, attempts);
-      const isLast = attempts >= MAX_IMAGE_ATTEMPTS;
-      log.error(
-        { err: error, image: image.digest, attempts },
-        isLast ? 'image given up' : `image failed: ${explain(error)}`,
-      );
-      if (isLast) this.#done.add(image.digest);
+      if (error instanceof CoreClientError && !isRejected(error)) throw error;
+      this.#countFailure(image.digest, error);
     }
   }
+
+  #countFailure(image: string, err: unknown): void {
+    const attempts = (this.#attempts.get(image) ?? 0) + 1;
+    const isLast = attempts >= MAX_IMAGE_ATTEMPTS;
+    this.#parts.log.error(
+      { err, image, attempts },
+      isLast ? 'image given up' : `image failed: ${explain(err)}`,
+    );
+    this.#attempts.set(image, attempts);
+    if (!isLast) return;
+    this.#attempts.delete(image);
+    this.#failed.add(image);
+  }
+}
+
+function runningImages({ containers }: Inventory): ReadonlySet<string> {
+  return new Set(containers.filter(({ running }) => running).map(({ image }) => image));
 }

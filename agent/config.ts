@@ -1,5 +1,5 @@
 import { logLevels } from '@gatehouse/lib/log.ts';
-import { address, duration, oneOf, text } from '@gatehouse/lib/options.ts';
+import { address, duration, oneOf, text, whole } from '@gatehouse/lib/options.ts';
 
 /** All settings of the agent. */
 export const agentOptions = {
@@ -23,6 +23,13 @@ export const agentOptions = {
     '/',
   ),
   dockerSocket: text('PATH', "Docker's socket; nothing means not to look for it", '/var/run/docker.sock'),
+  outbox: text('FOLDER', 'where fragments wait while the core is away; nothing means that none do', ''),
+  outboxBytes: whole(
+    'BYTES',
+    'how much may wait, for each runtime',
+    { least: 1_000_000, most: 2 ** 36 },
+    256_000_000,
+  ),
   relist: duration('the longest time between two looks at the node', '60s'),
   opsListen: address('where /metrics, /healthz and /readyz are served', '0.0.0.0:9090'),
   logLevel: oneOf(logLevels, 'how much to log', 'info'),

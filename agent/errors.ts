@@ -8,6 +8,8 @@ export const agentErrorCodes = {
   image_gone: 'The image is no longer on the node.',
   cataloger_died: 'The process that reads layers took too much memory or time, or crashed.',
   layer_unreadable: 'A layer lies neither in a folder nor in a blob that could be read on this node.',
+  outbox_unusable:
+    'The folder for fragments that wait for the core cannot be read or written; the agent goes on without.',
 } as const;
 
 export class AgentError extends CodedError<keyof typeof agentErrorCodes> {}

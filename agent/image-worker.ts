@@ -1,13 +1,8 @@
-import { createHash } from 'node:crypto';
-import type { CoreClient, LayerUpload, MissingLayers } from '@gatehouse/core-client';
-import type { Log } from '@gatehouse/lib/log.ts';
-import { CATALOGER_VERSION, chainIds, encodeFragment } from '@gatehouse/sbom';
-import type { LayerCataloger } from './cataloger/cataloger.ts';
-import { AgentError } from './errors.ts';
+import type { MissingLayers } from '@gatehouse/core-client';
+import { CATALOGER_VERSION } from '@gatehouse/sbom';
+import { type BringParts, bringLayer, type CoreForAgents, placeOf, send } from './bring-layer.ts';
 import { Leases } from './leases.ts';
-import type { AgentMetrics } from './metrics.ts';
-import { readLayer } from './read-layer.ts';
-import type { ImageLayers, LayerPlaces, RuntimeImage } from './runtimes/runtime.ts';
+import type { ImageLayers, Inventory, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 
 /** Where images of a node or of a file come from. */
 export interface ImageOrigin {
@@ -15,12 +10,12 @@ export interface ImageOrigin {
   placesOf(image: RuntimeImage, layers: ImageLayers, signal: AbortSignal): Promise<LayerPlaces>;
 }
 
-/** What it takes to bring an image. */
-export interface BringParts {
-  readonly core: CoreClient;
-  readonly cataloger: LayerCataloger;
-  readonly metrics: AgentMetrics;
-  readonly log: Log;
+/** The images of a node. */
+export function originOf(runtime: Runtime, inventory: Inventory): ImageOrigin {
+  return {
+    layersOf: ({ digest }, signal) => runtime.layersOf(digest, signal),
+    placesOf: (image, layers, signal) => runtime.placesOf(image, layers, inventory, signal),
+  };
 }
 
 /** What came of bringing an image. */
@@ -38,27 +33,51 @@ export async function bringImage(
   image: RuntimeImage,
   signal: AbortSignal,
 ): Promise<Brought> {
-  const { missing, described } = await ask(parts.core, origin, image, signal);
-  const { diffIds, leased } = missing;
-  parts.log.info(
-    { image: image.digest, names: image.aliases, missing: diffIds.length, leased: leased.length },
+  const { core, outbox, log } = parts;
+  const { missing, described } = await ask(core, origin, image, signal);
+  const leased = new Map(missing.leased.map(({ diffId, endsInMs }) => [diffId, endsInMs]));
+  log.info(
+    { image: image.digest, names: image.aliases, missing: missing.diffIds.length, leased: leased.size },
     'image found',
   );
-  const endings = leased.map(({ endsInMs }) => endsInMs);
-  const rest = endings.length > 0 ? { askAgainInMs: Math.min(...endings) } : {};
-  if (diffIds.length === 0) return { whole: true, ...rest };
-  await using leases = new Leases(parts.core, { ...missing, catalogerVersion: CATALOGER_VERSION }, parts.log);
+  if (missing.diffIds.length + leased.size === 0) return { whole: true };
+  await using leases = new Leases(core, { ...missing, catalogerVersion: CATALOGER_VERSION }, log);
   const layers = described ?? (await origin.layersOf(image, signal));
+  const toRead = new Set(missing.diffIds);
+  // What waits here is sent, whoever else works at it.
+  for (const diffId of [...toRead, ...leased.keys()]) {
+    const waiting = await outbox?.read(placeOf(image, layers, diffId));
+    if (!waiting) continue;
+    await send(parts, waiting, signal);
+    leases.settled(diffId);
+    toRead.delete(diffId);
+    leased.delete(diffId);
+  }
+  const whole = await bringLayers(parts, { origin, image, layers, toRead, leases }, signal);
+  return leased.size === 0 ? { whole } : { whole, askAgainInMs: Math.min(...leased.values()) };
+}
+
+/** Reads and brings layers; says whether all of them could be read. */
+async function bringLayers(
+  parts: BringParts,
+  from: {
+    origin: ImageOrigin;
+    image: RuntimeImage;
+    layers: ImageLayers;
+    toRead: ReadonlySet<string>;
+    leases: Leases;
+  },
+  signal: AbortSignal,
+): Promise<boolean> {
+  const { origin, image, layers, toRead, leases } = from;
+  if (toRead.size === 0) return true;
   await using places = await origin.placesOf(image, layers, signal);
-  const chains = chainIds(layers.diffIds);
   let whole = true;
-  for (const diffId of diffIds) {
-    const index = layers.diffIds.indexOf(diffId);
-    const layer = { image: image.digest, diffId, index, chainId: chains[index] ?? '' };
-    if (!(await bringLayer(parts, places, layer, signal))) whole = false;
+  for (const diffId of toRead) {
+    if (!(await bringLayer(parts, places, placeOf(image, layers, diffId), signal))) whole = false;
     leases.settled(diffId);
   }
-  return { whole, ...rest };
+  return whole;
 }
 
 /**
@@ -66,7 +85,7 @@ export async function bringImage(
  * any other is made of: its configuration proves it.
  */
 async function ask(
-  core: CoreClient,
+  core: CoreForAgents,
   origin: ImageOrigin,
   image: RuntimeImage,
   signal: AbortSignal,
@@ -79,45 +98,4 @@ async function ask(
   const config = (await described.config()) ?? Buffer.alloc(0);
   const description = { ...names, platform, diffIds: [...diffIds], config };
   return { missing: await core.missingLayers(description, CATALOGER_VERSION, signal), described };
-}
-
-interface Layer {
-  readonly image: string;
-  readonly diffId: string;
-  readonly index: number;
-  readonly chainId: string;
-}
-
-/** Catalogs a layer and uploads what it says; tells the core if it cannot be read, and then gives false. */
-async function bringLayer(
-  { core, cataloger, metrics, log }: BringParts,
-  places: LayerPlaces,
-  layer: Layer,
-  signal: AbortSignal,
-): Promise<boolean> {
-  const { diffId } = layer;
-  const began = performance.now();
-  try {
-    const fragment = await readLayer(cataloger, places, layer, signal);
-    const upload = uploadOf(layer, await encodeFragment(fragment));
-    await core.uploadLayer(upload, signal);
-    metrics.layers.inc({ result: 'cataloged' });
-    metrics.uploadedBytes.inc(upload.content.length);
-    const ms = Math.round(performance.now() - began);
-    const { files } = fragment.totals;
-    log.info({ layer: diffId, files, bytes: upload.content.length, ms }, 'layer cataloged');
-    return true;
-  } catch (error) {
-    if (!(error instanceof AgentError && error.code === 'layer_unreadable')) throw error;
-    metrics.layers.inc({ result: 'unreadable' });
-    log.warn({ err: error, image: layer.image, layer: diffId }, 'layer unreadable');
-    const report = { diffId, catalogerVersion: CATALOGER_VERSION, reason: error.message };
-    await core.reportUnreadableLayer(report, signal);
-    return false;
-  }
-}
-
-function uploadOf({ diffId, chainId }: Layer, content: Buffer): LayerUpload {
-  const contentDigest = `sha256:${createHash('sha256').update(content).digest('hex')}`;
-  return { diffId, catalogerVersion: CATALOGER_VERSION, chainId, content, contentDigest };
 }

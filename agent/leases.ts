@@ -8,14 +8,14 @@ const RELEASE_TIMEOUT_MS = 2_000;
 
 /** The layers that the core leased to this node for one image. Disposing of it gives back those that nothing came of. */
 export class Leases implements AsyncDisposable {
-  readonly #core: CoreClient;
+  readonly #core: Pick<CoreClient, 'holdLayers'>;
   readonly #catalogerVersion: string;
   readonly #held: Set<string>;
   readonly #renewal: NodeJS.Timeout;
   readonly #log: Log;
 
   constructor(
-    core: CoreClient,
+    core: Pick<CoreClient, 'holdLayers'>,
     layers: { diffIds: readonly string[]; catalogerVersion: string; leaseMs: number },
     log: Log,
   ) {

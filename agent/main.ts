@@ -1,13 +1,16 @@
+import { join } from 'node:path';
 import { CoreClient, renewedFile } from '@gatehouse/core-client';
-import { createLog } from '@gatehouse/lib/log.ts';
+import { createLog, type Log } from '@gatehouse/lib/log.ts';
 import { startOpsServer } from '@gatehouse/lib/ops-server.ts';
-import { asksForHelp, describeOptions, readOptionsOnly } from '@gatehouse/lib/options.ts';
+import { asksForHelp, describeOptions, type OptionValues, readOptionsOnly } from '@gatehouse/lib/options.ts';
 import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
 import { type AgentParts, runAgent } from './agent.ts';
 import { CatalogerProcess } from './cataloger/cataloger-process.ts';
 import { agentOptions } from './config.ts';
 import { createAgentMetrics } from './metrics.ts';
+import { Outbox } from './outbox.ts';
 import { connectRuntimes } from './runtimes/connect.ts';
+import type { Runtime } from './runtimes/runtime.ts';
 
 export { inThisProcess } from './cataloger/cataloger.ts';
 export { bringFileImage } from './file-image.ts';
@@ -44,9 +47,25 @@ export async function main(argv: readonly string[]): Promise<void> {
     };
     const core = stack.use(new CoreClient(endpoint, log));
     for (const runtime of await connectRuntimes(config, log)) {
-      stack.use(startAgent({ runtime: stack.use(runtime), core, metrics, log, relist: config.relist }));
+      stack.use(runtime);
+      const outbox = await openOutbox(config, runtime, log);
+      stack.use(startAgent({ runtime, core, outbox, metrics, log, relist: config.relist }));
     }
     return stack.move();
+  });
+}
+
+/** Each runtime has an outbox of its own, for what waits there is thrown away once its images were all asked about. */
+async function openOutbox(
+  config: OptionValues<typeof agentOptions>,
+  { title }: Runtime,
+  log: Log,
+): Promise<Outbox | undefined> {
+  if (config.outbox === '') return undefined;
+  const [name = ''] = title.split(' ');
+  return Outbox.open(join(config.outbox, name), config.outboxBytes, log).catch((err: unknown) => {
+    log.error({ err }, 'nothing will wait on disk while the core is away');
+    return undefined;
   });
 }
 

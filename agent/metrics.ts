@@ -8,6 +8,8 @@ export interface AgentMetrics {
   readonly waiting: Gauge;
   readonly layers: Counter<'result'>;
   readonly uploadedBytes: Counter;
+  /** What waits on disk for a core that is away. */
+  readonly outboxBytes: Gauge;
 }
 
 export function createAgentMetrics(): AgentMetrics {
@@ -29,6 +31,11 @@ export function createAgentMetrics(): AgentMetrics {
     uploadedBytes: new Counter({
       name: 'gatehouse_uploaded_bytes_total',
       help: 'Bytes of fragments sent to the core',
+      registers,
+    }),
+    outboxBytes: new Gauge({
+      name: 'gatehouse_outbox_bytes',
+      help: 'Bytes of fragments that wait on disk while the core is away',
       registers,
     }),
   };

@@ -1,7 +1,7 @@
 export type { Cataloger, Findings } from './catalogers/cataloger.ts';
 export { examine } from './catalogers/examine.ts';
 export { FileParts } from './catalogers/file-parts.ts';
-export { CATALOGER_VERSION, catalogerNamed } from './catalogers/table.ts';
+export { CATALOGER_VERSION, CATALOGER_VERSION_FORM, catalogerNamed } from './catalogers/table.ts';
 export { chainIds } from './chain-ids.ts';
 export { decodeFragment } from './decode-fragment.ts';
 export { encodeFragment } from './encode-fragment.ts';

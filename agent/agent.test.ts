@@ -1,0 +1,154 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { noLog } from '@gatehouse/lib/log.ts';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { type AgentParts, runAgent } from './agent.ts';
+import { Outbox } from './outbox.ts';
+import { digestOf, MemoryCore, MemoryNode, partsOf } from './testing/node.ts';
+
+let folder: string;
+let node: MemoryNode;
+let core: MemoryCore;
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-agent-'));
+  node = new MemoryNode();
+  core = new MemoryCore();
+});
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+/** Looks follow each other at once. */
+function start(parts: Partial<AgentParts> = {}): AsyncDisposable {
+  const ending = new AbortController();
+  const running = runAgent({ ...partsOf(node, core), relist: 1, ...parts }, ending.signal);
+  return {
+    async [Symbol.asyncDispose]() {
+      ending.abort();
+      await running;
+    },
+  };
+}
+
+const openOutbox = (bytes = 1_000_000): Promise<Outbox> => Outbox.open(folder, bytes, noLog);
+const bringsAll = (...words: readonly string[]) =>
+  vi.waitFor(() => expect([...core.layers.keys()].sort()).toEqual(words.map(digestOf).sort()), {
+    timeout: 20_000,
+  });
+const reads = (...words: readonly string[]) =>
+  vi.waitFor(() => expect(node.read.toSorted()).toEqual(words.map(digestOf).sort()), { timeout: 20_000 });
+/** The node was looked at so many times more. */
+const looks = (more: number) => {
+  const enough = node.looks + more;
+  return vi.waitFor(() => expect(node.looks).toBeGreaterThanOrEqual(enough), { timeout: 20_000 });
+};
+const asked = (): number => core.calls.filter((call) => call === 'missingLayers named').length;
+
+describe('an agent whose core is away', () => {
+  it('goes on reading, what runs first, and sends it when the core is back, without reading it again', async () => {
+    node.add('base', 'one');
+    const { digest } = node.add('base', 'two');
+    node.running.add(digest);
+    core.goAway();
+    await using _agent = start({ outbox: await openOutbox() });
+    await reads('base', 'two', 'one');
+    expect(node.read.slice(0, 2)).toEqual(['base', 'two'].map(digestOf));
+    core.comeBack();
+    await bringsAll('base', 'one', 'two');
+    expect(node.read).toHaveLength(3);
+  });
+
+  it('loses nothing of it when it is restarted meanwhile', async () => {
+    node.add('base', 'one');
+    core.goAway();
+    {
+      await using _first = start({ outbox: await openOutbox() });
+      await reads('base', 'one');
+    }
+    core.comeBack();
+    const outbox = await openOutbox();
+    await using _second = start({ outbox });
+    await bringsAll('base', 'one');
+    expect(node.read).toHaveLength(2);
+    await vi.waitFor(() => expect(outbox.isEmpty).toBe(true));
+  });
+
+  it('sends only what the core still lacks when it is back, and throws the rest away', async () => {
+    const outbox = await openOutbox();
+    node.add('base', 'one');
+    core.goAway();
+    await using _agent = start({ outbox });
+    await reads('base', 'one');
+    core.layers.set(digestOf('base'), {} as never);
+    core.comeBack();
+    await bringsAll('base', 'one');
+    expect(core.calls.filter((call) => call === 'uploadLayer')).toHaveLength(1);
+    await vi.waitFor(() => expect(outbox.isEmpty).toBe(true));
+  });
+
+  it('does not read layers of images that the core has', async () => {
+    node.add('base', 'one');
+    await using _agent = start({ outbox: await openOutbox() });
+    await bringsAll('base', 'one');
+    core.goAway();
+    node.add('base', 'two');
+    await reads('base', 'one', 'two');
+  });
+
+  it('stops when the outbox is full, and reads the rest when the core is back', async () => {
+    const outbox = await openOutbox(300);
+    for (const word of ['one', 'two', 'three', 'four']) node.add(word);
+    core.goAway();
+    await using _agent = start({ outbox });
+    await vi.waitFor(() => expect(node.read).toHaveLength(2), { timeout: 20_000 });
+    expect(outbox.bytes).toBeLessThanOrEqual(300);
+    core.comeBack();
+    await bringsAll('one', 'two', 'three', 'four');
+  });
+
+  it('leaves alone what cannot be read, and says so when the core is back', async () => {
+    node.add('base', 'lost');
+    node.unreadable.add(digestOf('lost'));
+    core.goAway();
+    await using _agent = start({ outbox: await openOutbox() });
+    await reads('base');
+    core.comeBack();
+    await bringsAll('base');
+    await vi.waitFor(() => expect([...core.unreadable.keys()]).toEqual([digestOf('lost')]));
+  });
+
+  it('without an outbox reads nothing until the core is back', async () => {
+    node.add('base');
+    core.goAway();
+    await using _agent = start();
+    await looks(10);
+    expect(node.read).toEqual([]);
+    core.comeBack();
+    await bringsAll('base');
+  });
+});
+
+describe('an agent', () => {
+  it('asks again for an image whose rest other nodes bring, until that is there', async () => {
+    node.add('base', 'one');
+    core.leasedToOthers.set(digestOf('base'), 1);
+    await using _agent = start();
+    await bringsAll('one');
+    const before = asked();
+    await vi.waitFor(() => expect(asked()).toBeGreaterThan(before + 2));
+    core.layers.set(digestOf('base'), {} as never);
+    await looks(3);
+    const last = asked();
+    await looks(3);
+    expect(asked()).toBe(last);
+    expect(node.read).toEqual([digestOf('one')]);
+  });
+
+  it('does not ask before the leases of the others may be over', async () => {
+    node.add('base', 'one');
+    core.leasedToOthers.set(digestOf('base'), 3_600_000);
+    await using _agent = start();
+    await bringsAll('one');
+    await looks(5);
+    expect(asked()).toBe(1);
+  });
+});
