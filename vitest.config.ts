@@ -14,7 +14,7 @@ export default defineConfig({
         test: {
           name: 'unit',
           include: [
-            '{lib,proto,sbom,advisories,policies,certs,core-client,agent,webhook,core,cli,tools}/**/*.test.ts',
+            '{lib,proto,sbom,registry,advisories,policies,certs,core-client,agent,webhook,core,cli,tools}/**/*.test.ts',
           ],
           // None takes more than seconds; a busy machine is no reason to fail.
           testTimeout: 60_000,

@@ -13,12 +13,12 @@ import { connectRuntimes } from './runtimes/connect.ts';
 import type { Runtime } from './runtimes/runtime.ts';
 
 export { inThisProcess } from './cataloger/cataloger.ts';
-export { bringFileImage } from './file-image.ts';
 export { createAgentMetrics } from './metrics.ts';
 export { readLayer } from './read-layer.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
 export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';
 export type { ImageLayers, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
+export { bringSourceImage } from './source-image.ts';
 
 const help = {
   usage: 'gatehouse agent [options]',

@@ -12,18 +12,19 @@ import {
 } from '@gatehouse/agent/main.ts';
 import { CodedError } from '@gatehouse/lib/errors.ts';
 import { noLog } from '@gatehouse/lib/log.ts';
+import { OptionError } from '@gatehouse/lib/options.ts';
 import {
   catalogBlob,
   catalogFolder,
   type DescribedImage,
   type Fragment,
-  fileSourceForms,
   fold,
-  openSource,
   readSbomDocument,
   type SbomDocument,
+  type SourceImage,
 } from '@gatehouse/sbom';
 import { CliError } from './errors.ts';
+import { type ImageOptions, imageForms, isImageScheme, openImage } from './open-image.ts';
 
 /** Told of each layer that was read, for people who wait. */
 export type Progress = (done: number, all: number) => void;
@@ -31,7 +32,7 @@ export type Progress = (done: number, all: number) => void;
 /** All forms of a source that commands take. */
 export const sourceForms: readonly string[] = [
   'dir:PATH',
-  ...fileSourceForms,
+  ...imageForms,
   'containerd:REF',
   'docker:REF',
   'containers-storage:REF',
@@ -40,20 +41,27 @@ export const sourceForms: readonly string[] = [
 
 const FORMS = `A source is one of ${sourceForms.join(', ')}.`;
 
-/** What an image, or a folder, holds. Throws CliError `source_unknown`, SbomError or AgentError. */
+/** What an image, or a folder, holds. Throws CliError `source_unknown`, SbomError, AgentError or RegistryError. */
 export async function catalogSource(
   source: string,
+  options: ImageOptions,
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DescribedImage> {
   const [, scheme = '', rest = ''] = /^([a-z-]+):(.+)$/s.exec(source) ?? [];
+  if (options.platform && !isImageScheme(scheme)) {
+    throw new OptionError('option_invalid', `--platform chooses nothing of ${scheme}:`, {
+      hint: `It is for ${imageForms.join(', ')}.`,
+    });
+  }
   if (scheme === 'sbom') return describedBy(rest, readSbomDocument(await readDocument(rest)));
   if (scheme === 'dir') return catalogDirectory(rest, signal);
   if (scheme === 'containers-storage') return catalogFromStorage(rest, progress, signal);
   const socket = sockets[scheme];
   if (socket !== undefined) return catalogFromRuntime({ scheme, socket, name: rest }, progress, signal);
-  if (fileSourceForms.some((form) => form.startsWith(`${scheme}:`))) {
-    return catalogFile(source, progress, signal);
+  if (isImageScheme(scheme)) {
+    await using image = await openImage(source, options, signal);
+    return catalogImage(image, progress, signal);
   }
   throw new CliError('source_unknown', `'${source}' is no image that could be read`, { hint: FORMS });
 }
@@ -82,8 +90,11 @@ function describedBy(file: string, { name, imageId, diffIds, contents }: SbomDoc
   return { name: name ?? file, digest: imageId, diffIds, contents };
 }
 
-async function catalogFile(source: string, progress: Progress, signal: AbortSignal): Promise<DescribedImage> {
-  await using image = await openSource(source);
+async function catalogImage(
+  image: SourceImage,
+  progress: Progress,
+  signal: AbortSignal,
+): Promise<DescribedImage> {
   const fragments: Fragment[] = [];
   for (const layer of image.layers) {
     fragments.push((await catalogBlob(layer, { diffId: layer.diffId, signal })).fragment);

@@ -53,6 +53,15 @@ describe('settings', () => {
     });
   });
 
+  it('can come from a variable of another tool, before the default alone', async () => {
+    const shared = { folder: { ...text('FOLDER', 'where', '/default'), variable: 'DOCKER_CONFIG' } };
+    const folderOf = (argv: readonly string[], env: Record<string, string>) =>
+      readOptions(shared, argv, env).values.folder;
+    expect(folderOf([], { DOCKER_CONFIG: '/docker' })).toBe('/docker');
+    expect(folderOf([], { DOCKER_CONFIG: '/docker', GATEHOUSE_FOLDER: '/own' })).toBe('/own');
+    expect(folderOf([], {})).toBe('/default');
+  });
+
   it('come from a flag before a variable, from a variable before the file, from the file before the default', async () => {
     const config = await configFile('workers: 3\n');
     expect(read(['--config', config]).workers).toBe(3);

@@ -20,6 +20,8 @@ export interface Option<T> {
   /** One letter that stands for its name. */
   readonly short?: string;
   readonly help: string;
+  /** A variable of other tools that says the same, such as DOCKER_CONFIG. */
+  readonly variable?: string;
   /** The text that counts where none is given; undefined means that the setting must be given. */
   readonly fallback: string | undefined;
   /** Throws a plain message if the text is not of the right form. */
@@ -126,7 +128,8 @@ const variableName = (name: string): string =>
 
 /**
  * The settings of a command: from its flags, else from `GATEHOUSE_*` variables, else from the YAML file that
- * `--config` or `GATEHOUSE_CONFIG` names, else the fallback. All three use the same names.
+ * `--config` or `GATEHOUSE_CONFIG` names, else from a variable of other tools, else the fallback. The first three use the
+ * same names.
  * Throws OptionError; what is not an option stands in `positionals`.
  */
 export function readOptions<Table extends OptionTable>(
@@ -143,6 +146,7 @@ export function readOptions<Table extends OptionTable>(
       { where: `--${flag}`, given: flags.get(flag) },
       { where: variable, given: env[variable] },
       { where: `${flag} in the configuration file`, given: file.get(flag) },
+      ...(option.variable === undefined ? [] : [{ where: option.variable, given: env[option.variable] }]),
       { where: `--${flag}`, given: option.fallback },
     ].find(({ given }) => given !== undefined);
     if (found?.given === undefined) {

@@ -39,6 +39,15 @@ export { type TarSplit, tarSplitBlob, tarSplitOpaques } from './layer/tar-split.
 export type { OsRelease } from './os-release.ts';
 export { isOfSystem, type Package, type PackageType } from './package.ts';
 export { parseImageConfig } from './sources/image-config.ts';
+export {
+  chooseManifest,
+  type Descriptor,
+  isIndex,
+  MAX_INDEX_DEPTH,
+  type Manifest,
+  parseIndex,
+  parseManifest,
+} from './sources/oci-documents.ts';
 export { fileSourceForms, openSource } from './sources/open-source.ts';
-export { describePlatform } from './sources/platform.ts';
+export { checkPlatform, describePlatform, type Platform, readPlatform } from './sources/platform.ts';
 export type { SourceImage, SourceLayer } from './sources/source-image.ts';

@@ -43,6 +43,16 @@ export class JsonValue {
     return this.#value.map((item, index) => parse(new JsonValue(item, `${this.#where}[${index}]`)));
   }
 
+  /** The members of an object, each with its name. */
+  members<T>(most: number, parse: (value: JsonValue, name: string) => T): T[] {
+    if (typeof this.#value !== 'object' || this.#value === null || Array.isArray(this.#value)) {
+      throw this.fault('is not an object');
+    }
+    const entries: [string, unknown][] = Object.entries(this.#value);
+    if (entries.length > most) throw this.fault(`has more than ${most} members`);
+    return entries.map(([name, value]) => parse(new JsonValue(value, `${this.#where}.${name}`), name));
+  }
+
   text(accept: (text: string) => boolean, expected: string): string {
     if (typeof this.#value !== 'string' || !accept(this.#value)) throw this.fault(`is not ${expected}`);
     return this.#value;

@@ -1,6 +1,7 @@
 import { describeOptions, OptionError, oneOf, readOptions } from '@gatehouse/lib/options.ts';
 import { type DescribedImage, toCycloneDx, toSpdx } from '@gatehouse/sbom';
 import { catalogSource, sourceForms } from '../catalog-source.ts';
+import { imageOptions } from '../open-image.ts';
 
 const formats: Readonly<Record<string, (image: DescribedImage) => string>> = {
   'cyclonedx-json': toCycloneDx,
@@ -13,6 +14,7 @@ const options = {
     ...oneOf(['cyclonedx-json', 'spdx-json', 'purls'], 'what to print', 'cyclonedx-json'),
     short: 'o',
   },
+  ...imageOptions,
 };
 
 const help = {
@@ -37,7 +39,7 @@ export async function sbom(argv: readonly string[]): Promise<void> {
   }
   const ending = new AbortController();
   process.once('SIGINT', () => ending.abort());
-  const image = await catalogSource(source, showProgress, ending.signal);
+  const image = await catalogSource(source, values, showProgress, ending.signal);
   for (const { path, code, message } of image.contents.problems) {
     process.stderr.write(`gatehouse: ${path}: ${message ?? code}\n`);
   }

@@ -3,7 +3,7 @@ import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import {
-  bringFileImage,
+  bringSourceImage,
   connectRuntimes,
   createAgentMetrics,
   type Runtime,
@@ -36,6 +36,7 @@ import { defaultBundle, modes, unknownChoices } from '@gatehouse/policies';
 import { noNamespaces, startWebhook } from '@gatehouse/webhook/main.ts';
 import { startEmbeddedPostgres } from '../embedded-postgres.ts';
 import { imageTable, tryOut } from '../first-look.ts';
+import { imageOptions, openImage } from '../open-image.ts';
 import { createPlainLog } from '../plain-log.ts';
 import { say } from '../say.ts';
 
@@ -59,6 +60,7 @@ const options = {
   dockerSocket: text('PATH', "Docker's socket", '/var/run/docker.sock'),
   mode: oneOf(modes, 'what happens to what the policy denies', 'enforce'),
   unknown: oneOf(unknownChoices, 'what happens to images without a verdict', 'allow'),
+  ...imageOptions,
   logLevel: oneOf(logLevels, 'how much to log', 'error'),
 };
 type Config = OptionValues<typeof options>;
@@ -66,7 +68,7 @@ type Config = OptionValues<typeof options>;
 const help = {
   usage: 'gatehouse start [options] [IMAGE...]',
   summary: `Core, webhook and agent in one process, for one machine. The agent reads what containerd and Docker have;
-further images can be named: docker-archive:FILE, oci-archive:FILE or oci-dir:FOLDER[:TAG].`,
+further images can be named: docker-archive:FILE, oci-archive:FILE, oci-dir:FOLDER[:TAG] or registry:REF.`,
   example: 'gatehouse start --feeds ./feeds docker-archive:app.tar',
 };
 
@@ -213,7 +215,8 @@ async function readImages(
   }
   for (const source of images) {
     const began = performance.now();
-    const image = await bringFileImage({ core, metrics, log }, source, signal);
+    await using opened = await openImage(source, config, signal);
+    const image = await bringSourceImage({ core, metrics, log }, opened, signal);
     say('image', `${source} is ${image.digest} (read in ${seconds(began)})`);
   }
 }

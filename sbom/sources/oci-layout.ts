@@ -2,19 +2,27 @@ import { SbomError } from '../errors.ts';
 import { blobPath } from './digest.ts';
 import { type FileStore, readDocument } from './file-store.ts';
 import { parseConfig } from './image-config.ts';
-import { type Descriptor, isIndex, parseIndex, parseManifest } from './oci-documents.ts';
-import { choosePlatform, describePlatform } from './platform.ts';
+import {
+  chooseManifest,
+  type Descriptor,
+  isIndex,
+  MAX_INDEX_DEPTH,
+  parseIndex,
+  parseManifest,
+} from './oci-documents.ts';
+import type { Platform } from './platform.ts';
 import { assembleImage, type SourceImage } from './source-image.ts';
 
 const INDEX_FILE = 'index.json';
-/** An index of an index is allowed, and used by some exporters; the bound is for circles. */
-const MAX_INDEX_DEPTH = 4;
 
 /**
- * The image of an OCI image layout (image-spec, image-layout.md); `tag` chooses among several.
+ * The image of an OCI image layout (image-spec, image-layout.md); `tag` and `platform` choose among several.
  * Throws SbomError `image_ambiguous`, `image_unknown`, `source_corrupt` or `source_unreadable`.
  */
-export async function openOciLayout(store: FileStore, tag: string | undefined): Promise<SourceImage> {
+export async function openOciLayout(
+  store: FileStore,
+  { tag, platform }: { readonly tag?: string; readonly platform?: Platform | undefined },
+): Promise<SourceImage> {
   if ((await store.sizeOf(INDEX_FILE)) === undefined) {
     throw new SbomError('source_corrupt', `${store.name} has no ${INDEX_FILE}, so it is not an OCI layout`, {
       hint: 'What docker save has written is opened as docker-archive:FILE.',
@@ -22,7 +30,7 @@ export async function openOciLayout(store: FileStore, tag: string | undefined): 
   }
   const { parsed: index } = await readDocument(store, INDEX_FILE, parseIndex);
   const tagged = chooseTag(store, index, tag);
-  const chain = await findManifest(store, chooseManifest(store, tagged));
+  const chain = await findManifest(store, chooseManifest(store.name, tagged, platform), platform);
   const manifestDigest = chain.at(-1) ?? '';
   const { parsed: manifest } = await readDocument(
     store,
@@ -47,13 +55,17 @@ function isWholeName(name: string): boolean {
 }
 
 /** The digests from a descriptor down to a manifest, through indexes. */
-async function findManifest(store: FileStore, from: Descriptor): Promise<readonly string[]> {
+async function findManifest(
+  store: FileStore,
+  from: Descriptor,
+  platform: Platform | undefined,
+): Promise<readonly string[]> {
   const digests = [from.digest];
   let descriptor = from;
   for (let depth = 0; depth < MAX_INDEX_DEPTH && isIndex(descriptor); depth++) {
     const { digest } = descriptor;
     const { parsed } = await readDocument(store, blobPath(digest), parseIndex, digest);
-    descriptor = chooseManifest(store, parsed);
+    descriptor = chooseManifest(store.name, parsed, platform);
     digests.push(descriptor.digest);
   }
   return digests;
@@ -75,19 +87,5 @@ function chooseTag(
   if (found.length > 0) return found;
   throw new SbomError('image_unknown', `${store.name} has no image of the tag '${tag}'`, {
     hint: tags.length > 0 ? `It has: ${tags.join(', ')}.` : 'Its images have no tags.',
-  });
-}
-
-function chooseManifest(store: FileStore, descriptors: readonly Descriptor[]): Descriptor {
-  const images = new Map(
-    descriptors.filter(({ isAttestation }) => !isAttestation).map((each) => [each.digest, each]),
-  );
-  const chosen = choosePlatform([...images.values()]);
-  if (chosen) return chosen;
-  const platforms = [...images.values()].map(({ platform }) =>
-    platform ? describePlatform(platform) : 'unknown',
-  );
-  throw new SbomError('image_unknown', `${store.name} has no image for a platform that can be chosen`, {
-    hint: `It has: ${platforms.join(', ') || 'none at all'}.`,
   });
 }

@@ -5,17 +5,21 @@ import { openDockerArchive } from './docker-archive.ts';
 import type { FileStore } from './file-store.ts';
 import { FolderStore } from './folder-store.ts';
 import { openOciLayout } from './oci-layout.ts';
+import { checkPlatform, type Platform } from './platform.ts';
 import type { SourceImage } from './source-image.ts';
 
 /** Images as files: what follows each scheme, and who opens it. */
-const schemes: Readonly<Record<string, { form: string; open: (rest: string) => Promise<SourceImage> }>> = {
+const schemes: Readonly<
+  Record<string, { form: string; open: (rest: string, platform?: Platform) => Promise<SourceImage> }>
+> = {
   'docker-archive': {
     form: 'docker-archive:FILE',
     open: async (file) => openOrClose(await openArchive(file), openDockerArchive),
   },
   'oci-archive': {
     form: 'oci-archive:FILE',
-    open: async (file) => openOrClose(await openArchive(file), (store) => openOciLayout(store, undefined)),
+    open: async (file, platform) =>
+      openOrClose(await openArchive(file), (store) => openOciLayout(store, { platform })),
   },
   'oci-dir': { form: 'oci-dir:DIR[:TAG]', open: openOciFolder },
 };
@@ -24,13 +28,19 @@ const schemes: Readonly<Record<string, { form: string; open: (rest: string) => P
 export const fileSourceForms: readonly string[] = Object.values(schemes).map(({ form }) => form);
 
 /**
- * The image that a text such as `oci-dir:build/image:1.0` names. Throws SbomError `source_invalid`, and what the
+ * The image that a text such as `oci-dir:build/image:1.0` names; of several platforms the one that is wanted. Throws SbomError `source_invalid`, and what the
  * opened kind of source throws.
  */
-export async function openSource(text: string): Promise<SourceImage> {
+export async function openSource(text: string, platform?: Platform): Promise<SourceImage> {
   const [, scheme = '', rest = ''] = /^([a-z-]+):(.+)$/s.exec(text) ?? [];
   const found = Object.hasOwn(schemes, scheme) ? schemes[scheme] : undefined;
-  if (found) return found.open(rest);
+  if (found) {
+    await using resources = new AsyncDisposableStack();
+    const image = resources.use(await found.open(rest, platform));
+    checkPlatform(text, image.platform, platform);
+    resources.move();
+    return image;
+  }
   throw new SbomError('source_invalid', `'${text}' is not an image in a file or folder`, {
     hint: `Give one of ${fileSourceForms.join(', ')}.`,
   });
@@ -48,11 +58,13 @@ async function openOrClose(
 }
 
 /** Both a folder's name and a tag may have colons: the whole text is the folder if there is one, else as little as can be. */
-async function openOciFolder(text: string): Promise<SourceImage> {
-  if (await isFolder(text)) return openOciLayout(new FolderStore(text), undefined);
+async function openOciFolder(text: string, platform?: Platform): Promise<SourceImage> {
+  if (await isFolder(text)) return openOciLayout(new FolderStore(text), { platform });
   for (let colon = text.indexOf(':'); colon !== -1; colon = text.indexOf(':', colon + 1)) {
     const folder = text.slice(0, colon);
-    if (await isFolder(folder)) return openOciLayout(new FolderStore(folder), text.slice(colon + 1));
+    if (await isFolder(folder)) {
+      return openOciLayout(new FolderStore(folder), { tag: text.slice(colon + 1), platform });
+    }
   }
   throw new SbomError('source_unreadable', `there is no folder ${text}`);
 }

@@ -41,6 +41,7 @@ const tools = {
   libdevmapper: unpacked('libdevmapper1.02.1', 'lib'),
   /** The folder of dpkg's own library for Perl. */
   'dpkg-perl': unpacked('libdpkg-perl', 'usr/share/perl5'),
+  'docker-registry': unpacked('docker-registry', 'usr/bin/docker-registry'),
   curl: installed('curl'),
   pgrep: installed('procps'),
   openssl: installed('openssl'),
@@ -49,6 +50,7 @@ const tools = {
   objcopy: installed('binutils'),
   buildah: installed('buildah'),
   podman: installed('podman'),
+  skopeo: installed('skopeo'),
   mmdebstrap: installed('mmdebstrap'),
   wrk: installed('wrk'),
   /** Brings the python3 that it belongs to along. */

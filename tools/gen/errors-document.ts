@@ -11,6 +11,7 @@ const components: Readonly<Record<string, string>> = {
   'core-client': 'Calls to the core',
   lib: 'Settings',
   policies: 'Policies and decisions',
+  registry: 'Registries',
   sbom: 'Reading images',
   webhook: 'The webhook',
 };

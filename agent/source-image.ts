@@ -1,18 +1,17 @@
 import type { CoreClient } from '@gatehouse/core-client';
 import type { Log } from '@gatehouse/lib/log.ts';
-import { describePlatform, openSource } from '@gatehouse/sbom';
+import { describePlatform, type SourceImage } from '@gatehouse/sbom';
 import { CatalogerProcess } from './cataloger/cataloger-process.ts';
 import { bringImage } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { RuntimeImage } from './runtimes/runtime.ts';
 
-/** Brings an image from a file or folder to the core, such as docker-archive:FILE; gives the image. Throws SbomError. */
-export async function bringFileImage(
+/** Brings an image to the core that no runtime has, but a file or a registry; gives the image. Throws SbomError. */
+export async function bringSourceImage(
   parts: { core: CoreClient; metrics: AgentMetrics; log: Log },
-  source: string,
+  opened: SourceImage,
   signal: AbortSignal,
 ): Promise<RuntimeImage> {
-  await using opened = await openSource(source);
   const image = { digest: opened.digest, aliases: opened.aliases };
   const origin = {
     layersOf: async () => ({
