@@ -16,6 +16,9 @@ export interface RuntimeSockets {
 /** A runtime that starts together with the agent takes seconds to answer. */
 const CONNECT_TIMEOUT_MS = 10_000;
 
+/** Docker may keep images there, whether or not that is looked at for itself. */
+const MACHINES_CONTAINERD = '/run/containerd/containerd.sock';
+
 /** All runtimes that answer. Throws AgentError `no_runtime` if none does. */
 export async function connectRuntimes(sockets: RuntimeSockets, log: Log): Promise<readonly Runtime[]> {
   const {
@@ -28,7 +31,12 @@ export async function connectRuntimes(sockets: RuntimeSockets, log: Log): Promis
   const signal = AbortSignal.timeout(CONNECT_TIMEOUT_MS);
   const found = await Promise.all([
     socket === '' ? undefined : Containerd.connect({ socket, root, state, hostRoot }, log, signal),
-    dockerSocket === '' ? undefined : Docker.connect(dockerSocket, log),
+    dockerSocket === ''
+      ? undefined
+      : Docker.connect(
+          { socket: dockerSocket, containerdSocket: socket || MACHINES_CONTAINERD, containerdRoot: root },
+          log,
+        ),
   ]);
   const runtimes = found.filter((runtime) => runtime !== undefined);
   if (runtimes.length > 0) return runtimes;

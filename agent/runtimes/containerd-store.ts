@@ -5,7 +5,7 @@ import { Content } from '@gatehouse/proto/gen/containerd/services/content/v1/con
 import { Images } from '@gatehouse/proto/gen/containerd/services/images/v1/images_pb.ts';
 import { Kind, Snapshots } from '@gatehouse/proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts';
 import { type CallSettings, clientOf, type ServiceClient } from '@gatehouse/proto/grpc.ts';
-import type { LayerBlob } from '@gatehouse/sbom';
+import { type LayerBlob, parseImageConfig } from '@gatehouse/sbom';
 import { type Client, Metadata, status } from '@grpc/grpc-js';
 import { AgentError } from '../errors.ts';
 import type { ImageLayers, LayerFolders, LayerPlaces, RuntimeImage } from './runtime.ts';
@@ -15,6 +15,9 @@ const CALL_TIMEOUT_MS = 30_000;
 const CONTENT_FOLDER = 'io.containerd.content.v1.content/blobs';
 /** The OCI image specification has no limit; registries take manifests of 4 MiB. */
 const MAX_DOCUMENT_BYTES = 4 * 1024 * 1024;
+
+/** The official images have some twenty platforms, each with an attestation. */
+const MAX_PLATFORMS = 200;
 
 interface Descriptor {
   readonly mediaType?: string;
@@ -64,15 +67,52 @@ export class ContainerdStore {
     layers: ImageLayers,
     signal: AbortSignal,
   ): Promise<LayerPlaces['blobs']> {
-    const manifest = await this.#manifestOf(image, signal);
+    return this.#blobsBy(await this.#manifestOf(image, signal), layers);
+  }
+
+  /** The same for an image whose manifest, or an index with it, has the digest `target`. */
+  async blobsAt(
+    target: string,
+    image: RuntimeImage,
+    layers: ImageLayers,
+    signal: AbortSignal,
+  ): Promise<LayerPlaces['blobs']> {
+    return this.#blobsBy(await this.#findManifest(target, image.digest, signal), layers);
+  }
+
+  async #blobsBy(manifest: Manifest | undefined, { diffIds }: ImageLayers): Promise<LayerPlaces['blobs']> {
     const descriptors = manifest?.layers ?? [];
-    if (descriptors.length !== layers.diffIds.length) {
+    if (descriptors.length !== diffIds.length) {
       const missing = manifest
         ? 'the manifest has other layers than the image'
         : 'the node has no manifest of the image';
-      return layers.diffIds.map(() => ({ missing }));
+      return diffIds.map(() => ({ missing }));
     }
     return Promise.all(descriptors.map(({ digest }) => this.#blob(digest)));
+  }
+
+  /**
+   * The digest of the configuration with these layers that a manifest has, or one of those in an index; undefined if
+   * the node has not kept it. Throws AgentError.
+   */
+  async configAt(
+    target: string,
+    diffIds: readonly string[],
+    signal: AbortSignal,
+  ): Promise<string | undefined> {
+    const found = await this.#read(target, signal);
+    const children = found?.manifests ?? [];
+    if (children.length > MAX_PLATFORMS)
+      throw new AgentError('runtime_failed', `the index ${target} has more than ${MAX_PLATFORMS} manifests`);
+    const manifests = [
+      found,
+      ...(await Promise.all(children.map(({ digest }) => this.#read(digest, signal)))),
+    ];
+    for (const digest of manifests.flatMap((manifest) => manifest?.config?.digest ?? [])) {
+      const config = await this.readDocument(digest, signal);
+      if (config && hasLayers(config, diffIds)) return digest;
+    }
+    return undefined;
   }
 
   /** The folders that a container's root is made of, if they are plain folders of exactly these layers. */
@@ -168,6 +208,15 @@ export class ContainerdStore {
 
   #settings(signal: AbortSignal): CallSettings {
     return { timeout: CALL_TIMEOUT_MS, signal, metadata: this.#metadata };
+  }
+}
+
+/** Attestations stand in indexes as images do, and have layers of their own. */
+function hasLayers(config: Buffer, diffIds: readonly string[]): boolean {
+  try {
+    return parseImageConfig(config).diffIds.join() === diffIds.join();
+  } catch {
+    return false;
   }
 }
 

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { chainIds } from '@gatehouse/sbom';
-import { Client, credentials } from '@grpc/grpc-js';
+import type { Client } from '@grpc/grpc-js';
 import { ContainerdStore, type SnapshotName } from './containerd-store.ts';
 import { Cri } from './cri.ts';
 import type { ImageLayers, Inventory, LayerFolders, LayerPlaces, Runtime, RuntimeImage } from './runtime.ts';
+import { clientAt } from './socket.ts';
 
 /** Where containerd is and where it keeps things. */
 export interface ContainerdFolders {
@@ -24,8 +25,6 @@ const NAMESPACE = 'k8s.io';
  * (containerd pull requests 7073 and 9661).
  */
 const EVENTS_SINCE_MAJOR = 2;
-/** containerd sends and takes messages of 16 MiB (defaults.DefaultMaxRecvMsgSize). */
-const MAX_MESSAGE_BYTES = 16 * 1024 * 1024;
 
 /** containerd, by CRI and by its own services on the same socket. */
 export class Containerd implements Runtime {
@@ -57,11 +56,7 @@ export class Containerd implements Runtime {
     log: Log,
     signal: AbortSignal,
   ): Promise<Containerd | undefined> {
-    const client = new Client(`unix:${folders.socket}`, credentials.createInsecure(), {
-      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-      // The name of a host is sent along; some runtimes refuse the path of a socket as one.
-      'grpc.default_authority': 'localhost',
-    });
+    const client = clientAt(folders.socket);
     const cri = new Cri(client);
     try {
       const { name, version } = await cri.version(signal);

@@ -1,55 +1,76 @@
-import { createWriteStream } from 'node:fs';
-import { mkdtemp, readFile, rm } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
-import { pipeline } from 'node:stream/promises';
+import type { Readable } from 'node:stream';
 import type { Log } from '@gatehouse/lib/log.ts';
-import { openSource } from '@gatehouse/sbom';
 import Dockerode from 'dockerode';
 import { AgentError } from '../errors.ts';
+import { ExportedImage } from './docker-export.ts';
+import {
+  ContainerdImageStore,
+  type DockerInfo,
+  type DockerStore,
+  GraphStore,
+  isInContainerd,
+  type OverlayData,
+} from './docker-store.ts';
 import type { ImageLayers, Inventory, LayerFolders, LayerPlaces, Runtime, RuntimeImage } from './runtime.ts';
 
-/** What overlay2 says of the folders of an image or a container. */
-interface OverlayData {
-  readonly LowerDir?: string;
-  readonly UpperDir?: string;
-  readonly MergedDir?: string;
+/** Where Docker listens; and the containerd of the machine, which it may keep images in. */
+export interface DockerSockets {
+  readonly socket: string;
+  readonly containerdSocket: string;
+  readonly containerdRoot: string;
 }
 
 /** Docker, by its API. */
 export class Docker implements Runtime {
   readonly title: string;
   readonly #docker: Dockerode;
+  readonly #store: DockerStore;
   readonly #log: Log;
+  /** What Docker calls each image, by the digest of its configuration. */
+  #ids = new Map<string, string>();
+  /** The other way round, for images that are there. */
+  #digests = new Map<string, string>();
 
-  private constructor(docker: Dockerode, version: string, log: Log) {
-    this.title = `docker ${version}`;
+  private constructor(docker: Dockerode, parts: { version: string; store: DockerStore; log: Log }) {
+    this.title = `docker ${parts.version}`;
     this.#docker = docker;
-    this.#log = log;
+    this.#store = parts.store;
+    this.#log = parts.log;
   }
 
   /** Connects; undefined if nothing answers at the socket. */
-  static async connect(socketPath: string, log: Log): Promise<Docker | undefined> {
-    const docker = new Dockerode({ socketPath });
+  static async connect(sockets: DockerSockets, log: Log): Promise<Docker | undefined> {
+    const docker = new Dockerode({ socketPath: sockets.socket });
     try {
-      const { Version } = await docker.version();
-      return new Docker(docker, Version, log);
+      const [{ Version: version }, info] = await Promise.all([docker.version(), docker.info()]);
+      return new Docker(docker, { version, store: storeOf(info as DockerInfo, sockets), log });
     } catch (err) {
-      log.debug({ err, socket: socketPath }, 'no Docker answers');
+      log.debug({ err, socket: sockets.socket }, 'no Docker answers');
       return undefined;
     }
   }
 
-  async inventory(): Promise<Inventory> {
-    const [images, containers] = await Promise.all([
+  async inventory(signal: AbortSignal): Promise<Inventory> {
+    const [listed, containers] = await Promise.all([
       this.#docker.listImages(),
       this.#docker.listContainers({ all: true }),
     ]);
+    await this.#learnDigests(
+      listed.map(({ Id }) => Id),
+      signal,
+    );
+    const digestOf = (id: string): string => this.#digests.get(id) ?? id;
+    // An index and a manifest in it are two images to Docker, and one by its configuration.
+    const images = Map.groupBy(listed, ({ Id }) => digestOf(Id));
     return {
-      images: images.map(({ Id, RepoTags, RepoDigests }) => ({
-        digest: Id,
-        aliases: [...(RepoTags ?? []), ...(RepoDigests ?? [])],
+      images: [...images].map(([digest, same]) => ({
+        digest,
+        aliases: same.flatMap(({ Id, RepoTags, RepoDigests }) => [
+          ...(RepoTags ?? []),
+          ...(RepoDigests ?? []),
+          ...(Id === digest ? [] : [Id]),
+        ]),
       })),
       containers: containers.map(({ Id, Names, ImageID, State }) => ({
         id: Id,
@@ -57,46 +78,72 @@ export class Docker implements Runtime {
         namespace: '',
         pod: '',
         podUid: '',
-        image: ImageID,
+        image: digestOf(ImageID),
         running: State === 'running',
       })),
     };
   }
 
-  async layersOf(image: string): Promise<ImageLayers> {
-    const { Os, Architecture, RootFS } = await this.#inspect(image);
+  async #learnDigests(ids: readonly string[], signal: AbortSignal): Promise<void> {
+    const known = this.#digests;
+    this.#digests = new Map();
+    this.#ids = new Map();
+    for (const id of ids) {
+      const digest = known.get(id) ?? (await this.#digestOf(id, signal));
+      if (digest === undefined) continue;
+      this.#digests.set(id, digest);
+      if (!this.#ids.has(digest)) this.#ids.set(digest, id);
+    }
+  }
+
+  async #digestOf(id: string, signal: AbortSignal): Promise<string | undefined> {
+    try {
+      const digest = await this.#store.configDigest(id, () => this.#layersOf(id), signal);
+      if (digest === undefined) this.#log.debug({ image: id }, 'an image of another platform, or in part');
+      return digest;
+    } catch (err) {
+      signal.throwIfAborted();
+      this.#log.warn({ err, image: id }, 'this image is not known by its configuration');
+      return undefined;
+    }
+  }
+
+  async #layersOf(id: string): Promise<readonly string[]> {
+    return (await this.#inspect(id)).RootFS.Layers ?? [];
+  }
+
+  async layersOf(image: string, signal: AbortSignal): Promise<ImageLayers> {
+    const { Os, Architecture, RootFS } = await this.#inspect(this.#idOf(image));
     return {
       platform: `${Os}/${Architecture}`,
       diffIds: RootFS.Layers ?? [],
-      config: () => this.#configOf(image),
+      config: () => this.#store.config(image, signal),
     };
   }
 
-  /** Docker keeps configurations as files, and gives them to nobody but in an export of the whole image. */
-  async #configOf(image: string): Promise<Buffer | undefined> {
-    const { DockerRootDir, Driver } = (await this.#docker.info()) as {
-      DockerRootDir: string;
-      Driver: string;
-    };
-    const [algorithm = '', hex = ''] = image.split(':');
-    const file = join(DockerRootDir, 'image', Driver, 'imagedb', 'content', algorithm, hex);
-    return readFile(file).catch((err: unknown) => {
-      this.#log.debug({ err, image }, 'no configuration of this image');
-      return undefined;
-    });
-  }
-
-  async placesOf(image: RuntimeImage, layers: ImageLayers, inventory: Inventory): Promise<LayerPlaces> {
-    const exported = new ExportedImage(this.#docker, image.digest);
+  async placesOf(
+    image: RuntimeImage,
+    layers: ImageLayers,
+    inventory: Inventory,
+    signal: AbortSignal,
+  ): Promise<LayerPlaces> {
+    const id = this.#idOf(image.digest);
+    const { folders, blobs } = await this.#store.places(await this.#inspect(id), image, layers, signal);
+    // To have an archive made costs the disk a copy of the image, so that is the last resort.
+    const exported = new ExportedImage(this.#docker, id);
     return {
-      folders: await this.#foldersOf(image, layers, inventory),
-      // Docker keeps no archives. To have one made costs the disk a copy of the image, so that is the last resort.
-      blobs: layers.diffIds.map((diffId, index) => ({ name: diffId, open: () => exported.layer(index) })),
+      folders: folders && { ...folders, container: await this.#rootOf(image, inventory) },
+      blobs: blobs.map((blob, index) =>
+        'missing' in blob ? { name: layers.diffIds[index] ?? '', open: () => exported.layer(index) } : blob,
+      ),
       [Symbol.asyncDispose]: () => exported[Symbol.asyncDispose](),
     };
   }
 
-  /** Docker's events tell of every container on the machine. */
+  /**
+   * Docker's events tell of every container on the machine. It drops those that a reader is too slow for, and waits for
+   * nobody (daemon/events in github.com/moby/moby); nothing is done here but noting that there was one.
+   */
   async watch(onChange: () => void, signal: AbortSignal): Promise<void> {
     const events = await this.#docker.getEvents({ filters: { type: ['container', 'image'] } });
     const stop = (): void => void (events as Readable).destroy();
@@ -110,81 +157,44 @@ export class Docker implements Runtime {
     }
   }
 
-  async #inspect(image: string): Promise<Dockerode.ImageInspectInfo> {
+  #idOf(image: string): string {
+    return this.#ids.get(image) ?? image;
+  }
+
+  async #inspect(id: string): Promise<Dockerode.ImageInspectInfo> {
     try {
-      return await this.#docker.getImage(image).inspect();
+      return await this.#docker.getImage(id).inspect();
     } catch (cause) {
       if ((cause as { statusCode?: number }).statusCode !== 404) throw cause;
-      throw new AgentError('image_gone', `image ${image} is no longer on the machine`, { cause });
+      throw new AgentError('image_gone', `image ${id} is no longer on the machine`, { cause });
     }
   }
 
-  /** The folders of overlay2; the containerd image store names none. */
-  async #foldersOf(
-    image: RuntimeImage,
-    { diffIds }: ImageLayers,
-    { containers }: Inventory,
-  ): Promise<LayerFolders | undefined> {
-    const { GraphDriver } = await this.#inspect(image.digest);
-    if (GraphDriver?.Name !== 'overlay2') return undefined;
-    const { UpperDir, LowerDir } = GraphDriver.Data as OverlayData;
-    // The topmost layer stands apart; then the others follow from the top on.
-    const layers = [UpperDir ?? [], LowerDir?.split(':') ?? []].flat().reverse();
-    if (layers.length !== diffIds.length) return undefined;
-    const running = containers.find((each) => each.running && each.image === image.digest);
-    return { layers, container: running && (await this.#rootOf(running.id)) };
-  }
-
-  async #rootOf(container: string): Promise<LayerFolders['container']> {
+  async #rootOf({ digest }: RuntimeImage, { containers }: Inventory): Promise<LayerFolders['container']> {
+    const running = containers.find((each) => each.running && each.image === digest);
+    if (!running) return undefined;
     try {
-      const { GraphDriver } = await this.#docker.getContainer(container).inspect();
+      const { GraphDriver } = await this.#docker.getContainer(running.id).inspect();
       const { MergedDir, UpperDir } = (GraphDriver?.Data ?? {}) as OverlayData;
       return MergedDir && UpperDir ? { merged: MergedDir, upper: UpperDir } : undefined;
     } catch (err) {
-      this.#log.debug({ err, container }, 'no root of this container');
+      this.#log.debug({ err, container: running.id }, 'no root of this container');
       return undefined;
     }
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    // Each call has a connection of its own.
+    // Each call to Docker has a connection of its own.
+    this.#store[Symbol.dispose]();
   }
 }
 
-/** An image as an archive in a temporary folder, made when a layer of it is first read. */
-class ExportedImage implements AsyncDisposable {
-  readonly #docker: Dockerode;
-  readonly #image: string;
-  readonly #stack = new AsyncDisposableStack();
-  #source: ReturnType<typeof openSource> | undefined;
-
-  constructor(docker: Dockerode, image: string) {
-    this.#docker = docker;
-    this.#image = image;
-  }
-
-  layer(index: number): Readable {
-    return Readable.from(this.#read(index), { objectMode: false });
-  }
-
-  async *#read(index: number): AsyncGenerator<Buffer, void, undefined> {
-    this.#source ??= this.#export();
-    const layer = (await this.#source).layers[index];
-    if (!layer)
-      throw new AgentError('layer_unreadable', `the archive of ${this.#image} has no layer ${index}`);
-    yield* layer.open() as AsyncIterable<Buffer>;
-  }
-
-  async #export(): ReturnType<typeof openSource> {
-    const folder = await mkdtemp(join(tmpdir(), 'gatehouse-image-'));
-    this.#stack.defer(() => rm(folder, { recursive: true, force: true }));
-    const file = join(folder, 'image.tar');
-    await pipeline(await this.#docker.getImage(this.#image).get(), createWriteStream(file, { mode: 0o600 }));
-    return this.#stack.use(await openSource(`docker-archive:${file}`));
-  }
-
-  async [Symbol.asyncDispose](): Promise<void> {
-    await this.#source?.catch(() => undefined);
-    await this.#stack.disposeAsync();
-  }
+/** Docker says where its containerd listens; before Docker 27 that was the machine's, or could not be known. */
+function storeOf(info: DockerInfo, { containerdSocket, containerdRoot }: DockerSockets): DockerStore {
+  if (!isInContainerd(info)) return new GraphStore(info);
+  const socket = info.Containerd?.Address ?? containerdSocket;
+  // One of Docker's own keeps everything below Docker's folder.
+  const root =
+    socket === containerdSocket ? containerdRoot : join(info.DockerRootDir, 'containerd', 'daemon');
+  return new ContainerdImageStore(socket, root);
 }

@@ -12,16 +12,40 @@ export interface Docker extends AsyncDisposable {
   call(method: string, path: string, body?: string | { readonly file: string }): Promise<Result>;
 }
 
-/** Starts dockerd with overlay2, as Debian 12 has it. Needs root on Linux. */
-export async function startDocker(): Promise<Docker> {
-  const { dockerd, libdevmapper, runc, curl, ...tools } = await need(
-    'dockerd',
-    'libdevmapper',
-    'runc',
-    'containerd-1.6',
-    'curl',
-  );
-  const [libraries = ''] = await readdir(libdevmapper);
+export interface DockerOptions {
+  /** What keeps images: Docker's own overlay2 in Debian 12's Docker 20.10, unless told; or containerd, in Docker 29. */
+  readonly store?: keyof typeof stores;
+}
+
+const stores = {
+  overlay2: async () => {
+    const found = await need('dockerd', 'libdevmapper', 'containerd-1.6');
+    const [libraries = ''] = await readdir(found.libdevmapper);
+    return {
+      dockerd: found.dockerd,
+      containerd: found['containerd-1.6'],
+      flags: ['--storage-driver', 'overlay2'],
+      env: { LD_LIBRARY_PATH: path.join(found.libdevmapper, libraries) },
+      settings: {},
+    };
+  },
+  containerd: async () => {
+    const found = await need('dockerd-29', 'containerd');
+    return {
+      dockerd: found['dockerd-29'],
+      containerd: found.containerd,
+      flags: [],
+      env: {},
+      // Debian 12's runc does not know these namespaces yet.
+      settings: { features: { 'containerd-snapshotter': true, 'time-namespaces': false } },
+    };
+  },
+} as const;
+
+/** Starts dockerd. Needs root on Linux. */
+export async function startDocker({ store = 'overlay2' }: DockerOptions = {}): Promise<Docker> {
+  const programs = await stores[store]();
+  const { runc, curl } = await need('runc', 'curl');
   await using stack = new AsyncDisposableStack();
   const folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-docker-'));
   stack.defer(async () => {
@@ -31,7 +55,7 @@ export async function startDocker(): Promise<Docker> {
   });
   const socket = path.join(folder, 'docker.sock');
   const settings = path.join(folder, 'daemon.json');
-  await writeFile(settings, '{}');
+  await writeFile(settings, JSON.stringify(programs.settings));
   const call: Docker['call'] = (method, url, body) => {
     const data =
       body === undefined ? [] : ['--data-binary', typeof body === 'string' ? body : `@${body.file}`];
@@ -52,7 +76,7 @@ export async function startDocker(): Promise<Docker> {
       name: 'dockerd',
       argv: [
         ...[
-          dockerd,
+          programs.dockerd,
           '--config-file',
           settings,
           '--host',
@@ -61,11 +85,11 @@ export async function startDocker(): Promise<Docker> {
           '--bridge=none',
         ],
         ...['--data-root', path.join(folder, 'data'), '--exec-root', path.join(folder, 'exec')],
-        ...['--pidfile', path.join(folder, 'pid'), '--storage-driver', 'overlay2'],
+        ...['--pidfile', path.join(folder, 'pid'), ...programs.flags],
       ],
       env: {
-        PATH: `${tools['containerd-1.6']}:${path.dirname(runc)}:/usr/sbin:/usr/bin:/sbin:/bin`,
-        LD_LIBRARY_PATH: path.join(libdevmapper, libraries),
+        PATH: `${programs.containerd}:${path.dirname(runc)}:/usr/sbin:/usr/bin:/sbin:/bin`,
+        ...programs.env,
       },
       ready: () => runOk([curl, '--silent', '--fail', '--unix-socket', socket, 'http://docker/_ping']),
     },

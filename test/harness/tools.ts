@@ -37,6 +37,14 @@ const tools = {
   /** The folder of containerd, its shim and ctr as Debian 12 has them: 1.6, which many nodes still run. */
   'containerd-1.6': unpacked('containerd', 'usr/bin'),
   dockerd: unpacked('docker.io', 'usr/sbin/dockerd'),
+  /** Docker 29, which keeps images in containerd. */
+  'dockerd-29': built('dockerd', {
+    name: 'dockerd',
+    version: 'v2.0.0-beta.24',
+    usually: '2 min',
+    from: { packages: ['github.com/moby/moby/v2/cmd/dockerd'] },
+    tags: 'exclude_graphdriver_btrfs no_btrfs',
+  }),
   /** The folder of a library that dockerd is linked with, and that small installations lack. */
   libdevmapper: unpacked('libdevmapper1.02.1', 'lib'),
   /** The folder of dpkg's own library for Perl. */

@@ -1,8 +1,17 @@
+import { createHash } from 'node:crypto';
 import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { connectRuntimes, createAgentMetrics, startAgent } from '@gatehouse/agent/main.ts';
+import {
+  connectRuntimes,
+  createAgentMetrics,
+  inThisProcess,
+  type Runtime,
+  readLayer,
+  startAgent,
+} from '@gatehouse/agent/main.ts';
 import { noLog } from '@gatehouse/lib/log.ts';
+import { catalogBlob, encodeFragment, openSource } from '@gatehouse/sbom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { busyboxImage } from '../harness/base-images.ts';
 import { type Docker, startDocker } from '../harness/docker.ts';
@@ -14,20 +23,25 @@ import { type RunningCore, startRunningCore } from './running-core.ts';
 
 const SELDOM_MS = 600_000;
 
-describe('an agent at Docker', () => {
+describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
+  { store: 'overlay2', how: 'by the folders of a container' },
+  { store: 'containerd', how: 'by the archives of containerd' },
+])('an agent at Docker with $store', ({ store, how }) => {
   let folder: string;
   let docker: Docker;
   let running: RunningCore;
   let agent: AsyncDisposable;
+  let runtime: Runtime | undefined;
   let image: Image;
+  let opaque: Image;
 
   beforeAll(async () => {
     folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-agent-'));
-    docker = await startDocker();
+    docker = await startDocker({ store });
     running = await startRunningCore({});
     await using stack = new AsyncDisposableStack();
     const sockets = { containerdSocket: '', containerdRoot: '', containerdState: '', hostRoot: '/' };
-    const [runtime] = await connectRuntimes({ ...sockets, dockerSocket: docker.socket }, noLog);
+    [runtime] = await connectRuntimes({ ...sockets, dockerSocket: docker.socket }, noLog);
     if (!runtime) throw new Error('no runtime');
     stack.use(runtime);
     const started = startAgent({
@@ -61,12 +75,24 @@ describe('an agent at Docker', () => {
       await mkdir(path.dirname(path.join(layer, file)), { recursive: true });
       await writeFile(path.join(layer, file), content);
     }
-    return buildImage(path.join(folder, name), { name: `${name}:1`, base, layers: [{ folder: layer }] });
+    return buildImage(path.join(folder, name), {
+      name: `docker.io/library/${name}:1`,
+      base,
+      layers: [{ folder: layer }],
+    });
   }
 
-  /** Loads an image as `docker load` does. Docker 20.10 knows its own archives only. */
+  /** Loads an image as `docker load` does. */
   async function load(what: Image): Promise<void> {
     const archive = path.join(folder, 'load.tar');
+    if (store === 'containerd') await runOk(['tar', '-C', what.folder, '-cf', archive, '.']);
+    else await packForDocker(what, archive);
+    const { code, stdout } = await docker.call('POST', '/images/load', { file: archive });
+    expect(code, stdout).toBe(0);
+  }
+
+  /** Docker 20.10 knows its own archives only. */
+  async function packForDocker(what: Image, archive: string): Promise<void> {
     const content = path.join(folder, 'load');
     await rm(content, { recursive: true, force: true });
     await mkdir(content);
@@ -90,13 +116,12 @@ describe('an agent at Docker', () => {
     const index = [{ Config: `${hex}.json`, RepoTags: [what.name], Layers: layers }];
     await writeFile(path.join(content, 'manifest.json'), JSON.stringify(index));
     await runOk(['tar', '-C', content, '-cf', archive, '.']);
-    const { code, stdout } = await docker.call('POST', '/images/load', { file: archive });
-    expect(code, stdout).toBe(0);
   }
 
   async function start(what: Image): Promise<void> {
     const body = { Image: what.name, HostConfig: { NetworkMode: 'none', Init: false } };
     const created = await docker.call('POST', '/containers/create', JSON.stringify(body));
+    expect(created.code, created.stdout).toBe(0);
     const { Id } = JSON.parse(created.stdout) as { Id: string };
     const { code, stdout } = await docker.call('POST', `/containers/${Id}/start`);
     expect(code, stdout).toBe(0);
@@ -116,14 +141,14 @@ describe('an agent at Docker', () => {
           digest: image.id,
           state: 'ready',
           packages: 2,
-          aliases: ['docker.io/library/app:1'],
+          aliases: expect.arrayContaining(['docker.io/library/app:1']),
         }),
       { what: 'the image to be read' },
     );
   });
 
-  it('reads what a layer hides by the folders of a container', async () => {
-    const opaque = await imageWith('opaque', image, { 'srv/.wh..wh..opq': '', 'srv/cache/new': 'y' });
+  it(`reads what a layer hides ${how}`, async () => {
+    opaque = await imageWith('opaque', image, { 'srv/.wh..wh..opq': '', 'srv/cache/new': 'y' });
     await load(opaque);
     await start(opaque);
     await eventually(async () => expect(await found(opaque)).toMatchObject({ state: 'ready', packages: 1 }), {
@@ -135,9 +160,94 @@ describe('an agent at Docker', () => {
     await eventually(
       async () => {
         const rows = await running.core.app.database.query('select image, running from gatehouse.containers');
-        expect(rows).toMatchObject([{ running: true }]);
+        expect(rows).toEqual([{ image: opaque.id, running: true }]);
       },
       { what: 'the container to be known' },
     );
   });
+
+  it('says of each layer what its archive says, to the byte, though no container runs and nothing is exported', async () => {
+    const signal = AbortSignal.timeout(60_000);
+    const still = await imageWith('still', image, {
+      'srv/.wh..wh..opq': '',
+      ...npmPackage('still', '1.0.0'),
+    });
+    await load(still);
+    const inventory = await runtime?.inventory(signal);
+    const found = inventory?.images.find(({ digest }) => digest === still.id);
+    if (!runtime || !inventory || !found) throw new Error('the image was not loaded');
+    const layers = await runtime.layersOf(still.id, signal);
+    await using places = await runtime.placesOf(found, layers, inventory, signal);
+    // An export has the names of the layers.
+    expect(places.blobs.map((blob) => 'name' in blob && layers.diffIds.includes(blob.name))).toEqual(
+      layers.diffIds.map((diffId) => store === 'overlay2' && diffId === layers.diffIds[0]),
+    );
+    await using source = await openSource(`oci-dir:${still.folder}`);
+    for (const [index, { diffId, ...layer }] of source.layers.entries()) {
+      const { fragment } = await catalogBlob({ name: diffId, open: layer.open }, { diffId });
+      const expected = await encodeFragment(fragment);
+      const ways = store === 'overlay2' ? [places, { ...places, folders: undefined }] : [places];
+      for (const way of ways)
+        expect(await encodeFragment(await readLayer(inThisProcess, way, { index, diffId }, signal))).toEqual(
+          expected,
+        );
+    }
+  });
+
+  // Docker 20.10 knows no indexes.
+  if (store === 'containerd') {
+    it('knows an image by its configuration that came in an index, beside an attestation', async () => {
+      const indexed = await imageWith('indexed', image, npmPackage('indexed', '1.0.0'));
+      const index = await wrapInIndex(indexed);
+      await load(indexed);
+      const { images = [] } = (await runtime?.inventory(AbortSignal.timeout(60_000))) ?? {};
+      expect(images.filter(({ aliases }) => aliases.includes('indexed:1'))).toEqual([
+        { digest: indexed.id, aliases: expect.arrayContaining(['indexed:1', index]) },
+      ]);
+      await eventually(
+        async () => expect(await found(indexed)).toMatchObject({ state: 'ready', packages: 3 }),
+        {
+          what: 'the image to be read',
+        },
+      );
+    });
+  }
+
+  /** Puts an index around an image in its folder, as BuildKit writes it; gives its digest. */
+  async function wrapInIndex({ folder: layout, name }: Image): Promise<string> {
+    const add = async (content: object): Promise<{ digest: string; size: number }> => {
+      const bytes = Buffer.from(JSON.stringify(content));
+      const hex = createHash('sha256').update(bytes).digest('hex');
+      await writeFile(path.join(layout, 'blobs/sha256', hex), bytes);
+      return { digest: `sha256:${hex}`, size: bytes.length };
+    };
+    const type = (what: string): string => `application/vnd.oci.image.${what}.v1+json`;
+    const { manifests } = JSON.parse(await readFile(path.join(layout, 'index.json'), 'utf8'));
+    const { digest, size, mediaType } = manifests[0];
+    const statement = await add({ predicateType: 'https://slsa.dev/provenance/v1' });
+    const config = await add({
+      architecture: 'unknown',
+      os: 'unknown',
+      rootfs: { diff_ids: [statement.digest] },
+    });
+    const attestation = await add({
+      schemaVersion: 2,
+      mediaType: type('manifest'),
+      config: { mediaType: type('config'), ...config },
+      layers: [{ mediaType: 'application/vnd.in-toto+json', ...statement }],
+    });
+    const unknown = { architecture: 'unknown', os: 'unknown' };
+    const index = await add({
+      schemaVersion: 2,
+      mediaType: type('index'),
+      manifests: [
+        { mediaType: type('manifest'), ...attestation, platform: unknown },
+        { mediaType, digest, size, platform: { architecture: process.arch.replace('x64', 'amd64'), os: 'linux' } },
+      ],
+    });
+    const annotations = { 'io.containerd.image.name': name };
+    const top = { schemaVersion: 2, manifests: [{ mediaType: type('index'), ...index, annotations }] };
+    await writeFile(path.join(layout, 'index.json'), JSON.stringify(top));
+    return index.digest;
+  }
 });
