@@ -30,6 +30,18 @@ export const agentOptions = {
     { least: 1_000_000, most: 2 ** 36 },
     256_000_000,
   ),
+  cpuPercent: whole(
+    'PERCENT',
+    'how much of one processor reading images may take; 200 are two',
+    { least: 1, most: 100_000 },
+    100,
+  ),
+  readRate: whole(
+    'MIB',
+    'how many MiB of images may be read in a second',
+    { least: 1, most: 1_000_000 },
+    200,
+  ),
   relist: duration('the longest time between two looks at the node', '60s'),
   opsListen: address('where /metrics, /healthz and /readyz are served', '0.0.0.0:9090'),
   logLevel: oneOf(logLevels, 'how much to log', 'info'),

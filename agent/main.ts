@@ -1,3 +1,4 @@
+import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { CoreClient, renewedFile } from '@gatehouse/core-client';
 import { createLog, type Log } from '@gatehouse/lib/log.ts';
@@ -6,6 +7,7 @@ import { asksForHelp, describeOptions, type OptionValues, readOptionsOnly } from
 import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
 import { type AgentParts, runAgent } from './agent.ts';
 import { CatalogerProcess } from './cataloger/cataloger-process.ts';
+import type { Share } from './cataloger/pace.ts';
 import { agentOptions } from './config.ts';
 import { createAgentMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
@@ -19,6 +21,9 @@ export { connectRuntimes } from './runtimes/connect.ts';
 export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';
 export type { ImageLayers, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 export { bringSourceImage } from './source-image.ts';
+
+/** What the node is there for goes first: at 10, a process gets a tenth of what one at 0 gets where both want all. */
+const NICE = 10;
 
 const help = {
   usage: 'gatehouse agent [options]',
@@ -34,6 +39,8 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
   const config = readOptionsOnly(agentOptions, argv);
   const log = createLog('agent', config.logLevel);
+  // The processes that read layers inherit it. It takes no privilege.
+  setPriority(NICE);
   await runUntilSignal(async () => {
     await using stack = new AsyncDisposableStack();
     const metrics = createAgentMetrics();
@@ -46,10 +53,14 @@ export async function main(argv: readonly string[]): Promise<void> {
       token: renewedFile(config.coreToken),
     };
     const core = stack.use(new CoreClient(endpoint, log));
+    const share = {
+      processors: config.cpuPercent / 100,
+      bytesPerSecond: config.readRate * 1024 * 1024,
+    };
     for (const runtime of await connectRuntimes(config, log)) {
       stack.use(runtime);
       const outbox = await openOutbox(config, runtime, log);
-      stack.use(startAgent({ runtime, core, outbox, metrics, log, relist: config.relist }));
+      stack.use(startAgent({ runtime, core, outbox, metrics, log, relist: config.relist, share }));
     }
     return stack.move();
   });
@@ -71,9 +82,9 @@ async function openOutbox(
 
 /** Runs an agent on a runtime until it is disposed of. `firstLook` resolves when all that was there is brought. */
 export function startAgent(
-  parts: Omit<AgentParts, 'cataloger' | 'onFirstLook'>,
+  parts: Omit<AgentParts, 'cataloger' | 'onFirstLook'> & { readonly share?: Share },
 ): AsyncDisposable & { readonly firstLook: Promise<void> } {
-  const cataloger = new CatalogerProcess(parts.log);
+  const cataloger = new CatalogerProcess(parts.log, parts.share && { share: parts.share });
   const ending = new AbortController();
   parts.log.info({ runtime: parts.runtime.title }, 'agent started');
   const { promise: firstLook, resolve: onFirstLook } = Promise.withResolvers<void>();

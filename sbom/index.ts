@@ -32,7 +32,7 @@ export { packageUrl } from './image/package-url.ts';
 export { JsonValue } from './json-shape.ts';
 export type { LayerBlob } from './layer/blob-reader.ts';
 export { catalogBlob } from './layer/catalog-blob.ts';
-export { catalogFolder, catalogRoot } from './layer/catalog-folder.ts';
+export { catalogFolder, catalogRoot, type Turn } from './layer/catalog-folder.ts';
 export type { ContainerRoot } from './layer/opacity.ts';
 export type { Examiner } from './layer/read-file.ts';
 export { type TarSplit, tarSplitBlob, tarSplitOpaques } from './layer/tar-split.ts';

@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import path from 'node:path';
 import type { Readable, Writable } from 'node:stream';
@@ -8,16 +9,19 @@ import {
   catalogFolder,
   catalogRoot,
   decodeFragment,
+  type Examiner,
   type FileParts,
   type Findings,
   type Fragment,
   type LayerBlob,
   SbomError,
   sbomErrorCodes,
+  type Turn,
 } from '@gatehouse/sbom';
 import { AgentError } from '../errors.ts';
 import type { LayerCataloger } from './cataloger.ts';
 import { drained, type Frame, readFrames, writeFrame } from './frames.ts';
+import { Pace, type Share } from './pace.ts';
 
 /** Half of what an agent may take (manifests), and several times what the largest real layers took. */
 const MAX_MEMORY_BYTES = 384 * 1024 * 1024;
@@ -25,6 +29,10 @@ const MAX_HEAP_MEGABYTES = 192;
 /** A layer of 20 GB takes some three minutes. */
 const MAX_LAYER_MS = 15 * 60_000;
 const LOOK_EVERY_MS = 100;
+/** The pace is looked at this often: less often would be felt, more often costs itself. */
+const BYTES_PER_STEP = 1024 * 1024;
+/** Of proc(5), for all that Linux runs on. */
+const TICKS_PER_SECOND = 100;
 /** A process that has nothing to do costs memory on every node. */
 const IDLE_MS = 10_000;
 /** Nobody: the user of distroless images, who owns nothing. */
@@ -49,17 +57,20 @@ type Findable = Findings | 'needs-whole' | undefined;
 export class CatalogerProcess implements LayerCataloger, AsyncDisposable {
   readonly #log: Log;
   readonly #limits: Limits;
+  readonly #pace: Pace | undefined;
   #running: RunningChild | undefined;
   #idle: NodeJS.Timeout | undefined;
 
-  constructor(log: Log, limits: Partial<Limits> = {}) {
+  /** Without a share it takes what it can get. */
+  constructor(log: Log, { share, ...limits }: Partial<Limits> & { readonly share?: Share } = {}) {
     this.#log = log;
     this.#limits = { memoryBytes: MAX_MEMORY_BYTES, layerMs: MAX_LAYER_MS, ...limits };
+    this.#pace = share && new Pace(share, () => ownMs() + (this.#running?.processorMs() ?? 0));
   }
 
   async catalogFolder(options: Parameters<LayerCataloger['catalogFolder']>[0]): Promise<Fragment> {
-    return this.#use(options.signal, async (running) =>
-      catalogFolder({ ...options, examiner: (cataloger, file) => running.examine(cataloger, file) }),
+    return this.#use(options.signal, (running) =>
+      catalogFolder({ ...options, ...this.#reading(running, options.signal) }),
     );
   }
 
@@ -67,9 +78,7 @@ export class CatalogerProcess implements LayerCataloger, AsyncDisposable {
     root: string,
     { signal }: { readonly signal?: AbortSignal | undefined },
   ): Promise<Fragment> {
-    return this.#use(signal, (running) =>
-      catalogRoot(root, { signal, examiner: (cataloger, file) => running.examine(cataloger, file) }),
-    );
+    return this.#use(signal, (running) => catalogRoot(root, { signal, ...this.#reading(running, signal) }));
   }
 
   async catalogBlob(
@@ -80,11 +89,22 @@ export class CatalogerProcess implements LayerCataloger, AsyncDisposable {
     return { fragment: await decodeFragment(content) };
   }
 
+  #reading(
+    running: RunningChild,
+    signal: AbortSignal | undefined,
+  ): { examiner: Examiner; turn: Turn | undefined } {
+    const pace = this.#pace;
+    return {
+      examiner: (cataloger, file) => running.examine(cataloger, file),
+      turn: pace && ((bytes) => pace.keep(bytes, signal)),
+    };
+  }
+
   /** One layer after the other: the agent brings one at a time. */
   async #use<T>(signal: AbortSignal | undefined, work: (running: RunningChild) => Promise<T>): Promise<T> {
     signal?.throwIfAborted();
     clearTimeout(this.#idle);
-    this.#running ??= new RunningChild(this.#log, this.#limits);
+    this.#running ??= new RunningChild(this.#log, this.#limits, this.#pace);
     const running = this.#running;
     const stop = (): void => running.kill('the agent ends');
     signal?.addEventListener('abort', stop);
@@ -108,10 +128,17 @@ export class CatalogerProcess implements LayerCataloger, AsyncDisposable {
   }
 }
 
+/** The processor time of this process, in milliseconds. */
+function ownMs(): number {
+  const { user, system } = process.cpuUsage();
+  return (user + system) / 1000;
+}
+
 /** The process, from its start to its end. */
 class RunningChild {
   readonly #process: ChildProcess;
   readonly #limits: Limits;
+  readonly #pace: Pace | undefined;
   readonly #to: Writable;
   readonly #from: Readable;
   readonly #examinations = new Map<number, PromiseWithResolvers<Findable>>();
@@ -120,8 +147,9 @@ class RunningChild {
   #blob: BlobWork | undefined;
   #death: string | undefined;
 
-  constructor(log: Log, limits: Limits) {
+  constructor(log: Log, limits: Limits, pace: Pace | undefined) {
     this.#limits = limits;
+    this.#pace = pace;
     const asRoot = process.getuid?.() === 0;
     this.#process = spawn(
       process.execPath,
@@ -174,14 +202,33 @@ class RunningChild {
 
   /** Watches the process while the work goes on. */
   async supervised<T>(work: Promise<T>): Promise<T> {
-    const { layerMs } = this.#limits;
-    const tooLong = setTimeout(() => this.kill(`it took more than ${layerMs} ms`), layerMs);
-    const looking = setInterval(() => void this.#checkMemory(), LOOK_EVERY_MS);
+    const since = this.#workedMs();
+    const looking = setInterval(() => {
+      const { layerMs } = this.#limits;
+      if (this.#workedMs() - since > layerMs) this.kill(`it took more than ${layerMs} ms`);
+      void this.#checkMemory();
+    }, LOOK_EVERY_MS);
     try {
       return await Promise.race([work, this.#ended.promise]);
     } finally {
-      clearTimeout(tooLong);
       clearInterval(looking);
+    }
+  }
+
+  /** Milliseconds since some time, without those that the work was made to wait. */
+  #workedMs(): number {
+    return performance.now() - (this.#pace?.waitedMs ?? 0);
+  }
+
+  /** The processor time that it has taken, in milliseconds; none if it has ended. */
+  processorMs(): number {
+    try {
+      const stat = readFileSync(`/proc/${this.#process.pid}/stat`, 'utf8');
+      // Of the fields behind the name, which may have blanks, utime and stime are the 12th and the 13th, proc(5).
+      const fields = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+      return ((Number(fields[11]) + Number(fields[12])) * 1000) / TICKS_PER_SECOND;
+    } catch {
+      return 0;
     }
   }
 
@@ -256,9 +303,14 @@ class RunningChild {
   async #send(work: BlobWork): Promise<void> {
     try {
       work.input = work.source.open();
+      let unpaced = 0;
       for await (const chunk of work.input as AsyncIterable<Buffer>) {
         writeFrame(this.#to, 'chunk', {}, [chunk]);
         await drained(this.#to);
+        unpaced += chunk.length;
+        if (unpaced < BYTES_PER_STEP) continue;
+        await this.#pace?.keep(unpaced);
+        unpaced = 0;
       }
     } catch (cause) {
       work.failure = new SbomError('layer_unreadable', `cannot read the layer ${work.source.name}`, {

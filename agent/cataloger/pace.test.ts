@@ -1,4 +1,4 @@
-import { assert, constantFrom, integer, property, array, record } from 'fast-check';
+import { array, assert, constantFrom, integer, property, record } from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Pace, type Share } from './pace.ts';
 
@@ -61,10 +61,16 @@ describe('the pace of an agent', () => {
   });
 
   it('never goes beyond its share by more than its credit, whatever the steps are', () => {
-    const steps = array(record({ ms: integer({ min: 0, max: 200 }), bytes: integer({ min: 0, max: 4 * MIB }) }), {
-      maxLength: 200,
+    const steps = array(
+      record({ ms: integer({ min: 0, max: 200 }), bytes: integer({ min: 0, max: 4 * MIB }) }),
+      {
+        maxLength: 200,
+      },
+    );
+    const shares = record({
+      processors: constantFrom(0.1, 0.5, 1, 2),
+      bytesPerSecond: constantFrom(MIB, 100 * MIB),
     });
-    const shares = record({ processors: constantFrom(0.1, 0.5, 1, 2), bytesPerSecond: constantFrom(MIB, 100 * MIB) });
     assert(
       property(shares, steps, (share, all) => {
         const worker = new Worker(share);

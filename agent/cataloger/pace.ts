@@ -22,6 +22,7 @@ export class Pace {
   #last: { readonly at: number; readonly used: number };
   /** Milliseconds that the work is ahead of its share. */
   #ahead = -MOST_CREDIT_MS;
+  #waitedMs = 0;
 
   /** `usedMs` gives the processor time of the work so far; it may fall when a process of it ends. */
   constructor(share: Share, usedMs: () => number, now: () => number = () => performance.now()) {
@@ -31,10 +32,17 @@ export class Pace {
     this.#last = { at: now(), used: usedMs() };
   }
 
-  /** After a step that read so many bytes: waits until the next one is due. Throws the signal's reason. */
+  /** After a step that read so many bytes: waits until the next one is due. Throws when the signal aborts. */
   async keep(bytes: number, signal?: AbortSignal): Promise<void> {
     const wait = this.due(bytes);
-    if (wait > 0) await delay(wait, undefined, { ...(signal && { signal }) });
+    if (wait === 0) return;
+    this.#waitedMs += wait;
+    await delay(wait, undefined, { ...(signal && { signal }) });
+  }
+
+  /** All waits so far: that is not the work's time. */
+  get waitedMs(): number {
+    return this.#waitedMs;
   }
 
   /** The same without the wait: milliseconds. */
