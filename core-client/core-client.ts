@@ -30,20 +30,31 @@ export interface MissingLayers {
   readonly leased: readonly { readonly diffId: string; readonly endsInMs: number }[];
   /** How long the leases last unless they are renewed. */
   readonly leaseMs: number;
+  /** If one of the layers cannot be read: bring what a running container of the image shows. */
+  readonly rootWanted: boolean;
 }
 
 /** What a container was seen to run. */
 export type RuntimeFacts = Omit<MessageInitShape<typeof ReportRuntimeFactsRequestSchema>, '$typeName'>;
 
-/** What one layer says, encoded. */
-export interface LayerUpload {
-  readonly diffId: string;
+/** A fragment, encoded. */
+interface FragmentUpload {
   readonly catalogerVersion: string;
-  /** The layer together with all below it. */
-  readonly chainId: string;
   readonly content: Buffer;
   /** SHA-256 of the content, as sha256:HEX. */
   readonly contentDigest: string;
+}
+
+/** What one layer says. */
+export interface LayerUpload extends FragmentUpload {
+  readonly diffId: string;
+  /** The layer together with all below it. */
+  readonly chainId: string;
+}
+
+/** What the root of a running container of an image says. */
+export interface RootUpload extends FragmentUpload {
+  readonly image: string;
 }
 
 /** How far a caller has read the verdicts of a store. */
@@ -96,7 +107,7 @@ export class CoreClient implements Disposable {
     catalogerVersion: string,
     signal?: AbortSignal,
   ): Promise<MissingLayers> {
-    const { diffIds, descriptionWanted, leased, leaseMs } = await this.#connection.call(
+    const { diffIds, descriptionWanted, leased, leaseMs, rootWanted } = await this.#connection.call(
       Layers,
       (client, settings) => client.missingLayers({ image, catalogerVersion }, settings),
       signal,
@@ -106,6 +117,7 @@ export class CoreClient implements Disposable {
       descriptionWanted,
       leased: leased.map(({ diffId, endsInMs }) => ({ diffId, endsInMs })),
       leaseMs,
+      rootWanted,
     };
   }
 
@@ -123,7 +135,7 @@ export class CoreClient implements Disposable {
     );
   }
 
-  async uploadLayer(layer: LayerUpload, signal?: AbortSignal): Promise<void> {
+  async uploadLayer(layer: LayerUpload | RootUpload, signal?: AbortSignal): Promise<void> {
     await this.#connection.call(
       Layers,
       (client, settings) => client.uploadLayer(uploadParts(layer), settings),
@@ -212,11 +224,15 @@ export class CoreClient implements Disposable {
   }
 }
 
-async function* uploadParts(
-  layer: LayerUpload,
-): AsyncGenerator<MessageInitShape<typeof UploadLayerRequestSchema>, void, undefined> {
-  const { diffId, catalogerVersion, chainId, content, contentDigest } = layer;
-  const header = { diffId, catalogerVersion, chainId, contentSize: BigInt(content.length), contentDigest };
+async function* uploadParts({
+  content,
+  ...layer
+}: LayerUpload | RootUpload): AsyncGenerator<
+  MessageInitShape<typeof UploadLayerRequestSchema>,
+  void,
+  undefined
+> {
+  const header = { ...layer, contentSize: BigInt(content.length) };
   yield { part: { case: 'header', value: header } };
   for (let start = 0; start < content.length; start += UPLOAD_CHUNK_BYTES) {
     yield { part: { case: 'content', value: content.subarray(start, start + UPLOAD_CHUNK_BYTES) } };

@@ -28,6 +28,16 @@ create table gatehouse.aliases (
 CREATE INDEX aliases_digest ON gatehouse.aliases USING btree (digest);
 CREATE INDEX aliases_image ON gatehouse.aliases USING btree (image);
 
+create table gatehouse.container_roots (
+  image text not null,
+  cataloger_version text not null,
+  fragment bytea not null,
+  source text not null,
+  created_at timestamp with time zone not null default now(),
+  constraint container_roots_pkey PRIMARY KEY (image, cataloger_version),
+  constraint container_roots_image_fkey FOREIGN KEY (image) REFERENCES gatehouse.images(digest) ON DELETE CASCADE
+);
+
 create table gatehouse.containers (
   cluster text not null,
   node text not null,

@@ -1,10 +1,16 @@
 import { packageKeys } from '@gatehouse/advisories';
 import type { VerdictState } from '@gatehouse/policies';
 import { decodeFragment, type Fragment, fold, type ImageContents, isOfSystem } from '@gatehouse/sbom';
+import { findRoot } from '../datastore/container-roots.ts';
 import type { Sql } from '../datastore/database.ts';
 import { findImage, type ImageRow, setComposed } from '../datastore/images.ts';
 import { layersOf, type StoredLayer } from '../datastore/layers.ts';
-import { replaceImagePackages, upsertPackages } from '../datastore/packages.ts';
+import {
+  type ImagePackage,
+  type PackageKey,
+  replaceImagePackages,
+  upsertPackages,
+} from '../datastore/packages.ts';
 import { loadedFiles } from '../datastore/runtime-facts.ts';
 import { markKeys, markVerdicts } from '../datastore/stale.ts';
 import type { App } from './app.ts';
@@ -23,24 +29,35 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
     const layers = await layersOf(sql, withChains(image.diffIds), catalogerVersion);
     if (layers.length < new Set(image.diffIds).size) return;
     const readable = await readableLayers(image, layers);
+    const loaded = await loadedFiles(sql, digest);
     const contents = fold(
       readable.map(({ fragment }) => fragment),
-      await loadedFiles(sql, digest),
+      loaded,
     );
+    const isWhole = layers.every(({ fragment }) => fragment !== null);
+    const encoded = isWhole ? undefined : await findRoot(sql, digest, catalogerVersion);
+    const root = encoded && fold([await decodeFragment(encoded)], loaded);
     await setComposed(sql, digest, {
-      ...stateOf(image, layers, contents.problems),
-      os: contents.os,
+      ...stateOf(image, { layers, root, problems: contents.problems }),
+      os: contents.os ?? root?.os,
       catalogerVersion,
     });
-    await keepPackages(
-      sql,
-      image,
+    const held = heldPackages(
       contents,
       readable.map(({ diffId }) => diffId),
     );
+    await keepPackages(sql, image, root ? withRoot(held, heldPackages(root, [])) : held);
     await app.jobs.send(sql, 'rematch-packages', {});
     await app.jobs.send(sql, 'judge-images', {});
   });
+}
+
+const FROM_ROOT =
+  'What a running container of the image shows was read instead, where the container may have hidden or added things';
+
+function unreadableReason({ diffId, unreadable }: StoredLayer, count: number, of: number): string {
+  const which = count === 1 ? '' : `${count} of ${of} layers could not be read, first `;
+  return `${which}layer ${diffId}: ${unreadable}`;
 }
 
 /** Catalogers of files that speak for many packages at once. */
@@ -55,14 +72,20 @@ const databases: ReadonlySet<string | undefined> = new Set([
 /** Whether all that counts could be read, and the first thing that could not. */
 function stateOf(
   { proven }: ImageRow,
-  layers: readonly StoredLayer[],
-  problems: ImageContents['problems'],
+  read: {
+    readonly layers: readonly StoredLayer[];
+    /** What a container of the image shows. */
+    readonly root: ImageContents | undefined;
+    readonly problems: ImageContents['problems'];
+  },
 ): { state: VerdictState; reason: string | undefined } {
+  const { layers, root, problems } = read;
   const unreadable = layers.filter((layer) => layer.fragment === null);
   const [layer] = unreadable;
   if (layer) {
-    const state = unreadable.length < layers.length ? 'partial' : 'failed';
-    return { state, reason: `layer ${layer.diffId}: ${layer.unreadable}` };
+    const reason = unreadableReason(layer, unreadable.length, layers.length);
+    if (root) return { state: 'partial', reason: `${reason}. ${FROM_ROOT}` };
+    return { state: unreadable.length < layers.length ? 'partial' : 'failed', reason };
   }
   // A manifest that is broken is of one package, and of none that would work. Where a whole database or a file beyond
   // the bounds was not read, anything may be in it.
@@ -91,39 +114,50 @@ async function readableLayers(
   return readable;
 }
 
-/** Keeps what an image holds; the layers of the contents are counted in `diffIds`. */
-async function keepPackages(
-  sql: Sql,
-  image: ImageRow,
-  { packages, os }: ImageContents,
-  diffIds: readonly string[],
-): Promise<void> {
-  const kept = await upsertPackages(
-    sql,
-    packages.map((each) => ({ purl: each.purl, key: packageKeys(each, os)[0] })),
-  );
+/** A package as an image holds it. */
+interface HeldPackage extends Omit<ImagePackage, 'packageId'> {
+  readonly purl: string;
+  readonly key: PackageKey | undefined;
+}
+
+/** The packages of some contents, whose layers are counted in `diffIds`. */
+function heldPackages({ packages, os }: ImageContents, diffIds: readonly string[]): HeldPackage[] {
+  // Of a system without advisories, what its packages brought along is better judged by others than not at all.
+  const systemIsJudged = packages.some((each) => isOfSystem(each) && packageKeys(each, os).length > 0);
+  return packages.map((each) => ({
+    purl: each.purl,
+    key: packageKeys(each, os)[0],
+    layer: diffIds[each.layer] ?? '',
+    locations: each.locations.map(({ path }) => path),
+    bySystem: systemIsJudged && !isOfSystem(each) && each.locations.every(({ owned }) => owned),
+    loaded: each.loaded ?? false,
+  }));
+}
+
+/**
+ * The packages of the layers, and those that only a container's root shows. A container can write what it likes, so it
+ * takes nothing away, and nothing becomes the system's by its word, of what the layers prove: ADR 0015.
+ */
+export function withRoot(
+  layers: readonly HeldPackage[],
+  root: readonly HeldPackage[],
+): readonly HeldPackage[] {
+  const proven = new Set(layers.map(({ purl }) => purl));
+  return [...layers, ...root.filter(({ purl }) => !proven.has(purl))];
+}
+
+/** Keeps what an image holds. */
+async function keepPackages(sql: Sql, image: ImageRow, packages: readonly HeldPackage[]): Promise<void> {
+  const kept = await upsertPackages(sql, packages);
   const unmatched = kept.filter((row) => !row.matched);
   await markKeys(
     sql,
     unmatched.flatMap((row) => row.key ?? []),
   );
   const ids = new Map(kept.map(({ id, purl }) => [purl, id]));
-  // Of a system without advisories, what its packages brought along is better judged by others than not at all.
-  const systemIsJudged = packages.some((each) => isOfSystem(each) && packageKeys(each, os).length > 0);
-  await replaceImagePackages(
-    sql,
-    image.digest,
-    packages.flatMap((each) => {
-      const { purl, layer, locations, loaded = false } = each;
-      const packageId = ids.get(purl);
-      if (packageId === undefined) return [];
-      return {
-        packageId,
-        layer: diffIds[layer] ?? '',
-        locations: locations.map(({ path }) => path),
-        bySystem: systemIsJudged && !isOfSystem(each) && locations.every(({ owned }) => owned),
-        loaded,
-      };
-    }),
-  );
+  const held = packages.flatMap(({ purl, key: _, ...each }) => {
+    const packageId = ids.get(purl);
+    return packageId === undefined ? [] : { packageId, ...each };
+  });
+  await replaceImagePackages(sql, image.digest, held);
 }

@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { isDeepStrictEqual } from 'node:util';
 import { chainIds, decodeFragment, describePlatform, type Fragment, parseImageConfig } from '@gatehouse/sbom';
 import type { NodeName } from '../datastore/aliases.ts';
+import { hasRoot } from '../datastore/container-roots.ts';
 import type { Sql } from '../datastore/database.ts';
 import {
   findImage,
@@ -46,6 +47,8 @@ export interface MissingLayers {
   /** Layers that other nodes work at. */
   readonly leased: readonly { readonly diffId: string; readonly endsInMs: number }[];
   readonly leaseMs: number;
+  /** Nobody has brought what a container of the image shows. */
+  readonly rootWanted: boolean;
 }
 
 /**
@@ -77,11 +80,18 @@ export async function missingLayers(
     if (handedOut.diffIds.length + handedOut.leased.length === 0 && image.composedBy !== version) {
       await app.jobs.send(sql, 'compose-image', { image: name, catalogerVersion: version });
     }
-    return { ...handedOut, descriptionWanted: !image.proven, leaseMs: LEASE_MS };
+    const rootWanted = handedOut.diffIds.length > 0 && !(await hasRoot(sql, name, version));
+    return { ...handedOut, descriptionWanted: !image.proven, leaseMs: LEASE_MS, rootWanted };
   });
 }
 
-const nothing: MissingLayers = { diffIds: [], descriptionWanted: true, leased: [], leaseMs: LEASE_MS };
+const nothing: MissingLayers = {
+  diffIds: [],
+  descriptionWanted: true,
+  leased: [],
+  leaseMs: LEASE_MS,
+  rootWanted: false,
+};
 
 /** Leases to a node the missing layers of an image that no other node works at. Last in a transaction: it locks them. */
 async function handOut(
@@ -152,25 +162,23 @@ function describedImage(name: string, description: ImageDescription): ImageRecor
   }
 }
 
-/** A layer's fragment as it came over the wire. */
-export interface LayerUpload {
-  readonly diffId: string;
+/** A fragment as it came over the wire. */
+export interface FragmentUpload {
   readonly catalogerVersion: string;
-  readonly chainId: string;
   readonly contentDigest: string;
   readonly content: Buffer;
 }
 
+/** The one of a layer. */
+export interface LayerUpload extends FragmentUpload {
+  readonly diffId: string;
+  readonly chainId: string;
+}
+
 /** Keeps what one layer says, and has the images composed that waited for it only. Doing it twice is harmless. */
 export async function storeLayer(app: App, node: NodeName, upload: LayerUpload): Promise<void> {
-  const contentDigest = `sha256:${createHash('sha256').update(upload.content).digest('hex')}`;
-  if (contentDigest !== upload.contentDigest) {
-    throw new CoreError(
-      'layer_broken',
-      `the content of layer ${upload.diffId} has another digest than announced`,
-    );
-  }
-  const { opacity } = await parseFragment(upload);
+  const { contentDigest } = upload;
+  const { opacity } = await parseFragment(`layer ${upload.diffId}`, upload);
   const key = layerKey({ ...upload, chainId: opacity === 'chain' ? digest('chain_id', upload.chainId) : '' });
   const source = nameOf(node);
   await app.database.transaction(async (sql) => {
@@ -205,7 +213,7 @@ export async function layerUnreadable(
   });
 }
 
-function nameOf(node: NodeName): string {
+export function nameOf(node: NodeName): string {
   return `${node.cluster}/${node.node}`;
 }
 
@@ -225,18 +233,19 @@ function layerKey(layer: { diffId: string; catalogerVersion: string; chainId: st
   };
 }
 
-async function parseFragment(upload: LayerUpload): Promise<Fragment> {
+/** The fragment that was uploaded of `what`. Throws CoreError `layer_broken`. */
+export async function parseFragment(what: string, upload: FragmentUpload): Promise<Fragment> {
+  const contentDigest = `sha256:${createHash('sha256').update(upload.content).digest('hex')}`;
+  if (contentDigest !== upload.contentDigest)
+    throw new CoreError('layer_broken', `the content of ${what} has another digest than announced`);
   let fragment: Fragment;
   try {
     fragment = await decodeFragment(upload.content);
   } catch (cause) {
-    throw new CoreError('layer_broken', `the content of layer ${upload.diffId} is not a fragment`, { cause });
+    throw new CoreError('layer_broken', `the content of ${what} is not a fragment`, { cause });
   }
   if (fragment.cataloger === upload.catalogerVersion) return fragment;
-  throw new CoreError(
-    'layer_broken',
-    `layer ${upload.diffId} was cataloged by another version than announced`,
-  );
+  throw new CoreError('layer_broken', `${what} was cataloged by another version than announced`);
 }
 
 /** A layer is of use only to images, and those are named first; all else would fill the store. */
@@ -246,10 +255,18 @@ async function mustBeExpected(sql: Sql, key: LayerKey, source: string): Promise<
 }
 
 async function composeWhatIsWhole(app: App, sql: Sql, key: LayerKey): Promise<void> {
-  for (const image of await imagesToCompose(sql, key.diffId, key.catalogerVersion)) {
-    const { catalogerVersion } = key;
-    const missing = await unknownLayers(sql, withChains(image.diffIds), catalogerVersion);
-    if (missing.length === 0)
-      await app.jobs.send(sql, 'compose-image', { image: image.digest, catalogerVersion });
-  }
+  for (const image of await imagesToCompose(sql, key.diffId, key.catalogerVersion))
+    await composeIfWhole(app, sql, image, key.catalogerVersion);
+}
+
+/** Has an image composed once something was said of each of its layers. */
+export async function composeIfWhole(
+  app: App,
+  sql: Sql,
+  image: Pick<ImageRecord, 'digest' | 'diffIds'>,
+  catalogerVersion: string,
+): Promise<void> {
+  const missing = await unknownLayers(sql, withChains(image.diffIds), catalogerVersion);
+  if (missing.length === 0)
+    await app.jobs.send(sql, 'compose-image', { image: image.digest, catalogerVersion });
 }

@@ -1,6 +1,7 @@
 import type { Layers, UploadLayerRequest } from '@gatehouse/proto/gen/gatehouse/v1/layers_pb.ts';
 import type { ServiceHandlers } from '@gatehouse/proto/grpc.ts';
 import type { App, Caller } from '../app/app.ts';
+import { storeRoot } from '../app/container-roots.ts';
 import { holdLayers, layerUnreadable, missingLayers, storeLayer } from '../app/layers.ts';
 import { CoreError } from '../errors.ts';
 import { mustBe } from './access.ts';
@@ -19,7 +20,8 @@ export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> 
     },
     async uploadLayer(requests, { caller }) {
       const agent = mustBe(caller, 'agent');
-      await storeLayer(app, agent, await receive(requests));
+      const upload = await receive(requests);
+      await (upload.image === '' ? storeLayer : storeRoot)(app, agent, upload);
       return {};
     },
     async reportUnreadableLayer(report, { caller }) {
