@@ -1,6 +1,7 @@
 import type { MissingLayers } from '@gatehouse/core-client';
 import { CATALOGER_VERSION } from '@gatehouse/sbom';
 import { type BringParts, bringLayer, type CoreForAgents, placeOf, send } from './bring-layer.ts';
+import { bringRoot } from './bring-root.ts';
 import { Leases } from './leases.ts';
 import type { ImageLayers, Inventory, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 
@@ -53,11 +54,12 @@ export async function bringImage(
     toRead.delete(diffId);
     leased.delete(diffId);
   }
-  const whole = await bringLayers(parts, { origin, image, layers, toRead, leases }, signal);
+  const { rootWanted } = missing;
+  const whole = await bringLayers(parts, { origin, image, layers, toRead, leases, rootWanted }, signal);
   return leased.size === 0 ? { whole } : { whole, askAgainInMs: Math.min(...leased.values()) };
 }
 
-/** Reads and brings layers; says whether all of them could be read. */
+/** Reads and brings layers, and a container's root if need be; says whether all layers could be read. */
 async function bringLayers(
   parts: BringParts,
   from: {
@@ -66,6 +68,7 @@ async function bringLayers(
     layers: ImageLayers;
     toRead: ReadonlySet<string>;
     leases: Leases;
+    rootWanted: boolean;
   },
   signal: AbortSignal,
 ): Promise<boolean> {
@@ -77,6 +80,9 @@ async function bringLayers(
     if (!(await bringLayer(parts, places, placeOf(image, layers, diffId), signal))) whole = false;
     leases.settled(diffId);
   }
+  const { root } = places;
+  if (!whole && from.rootWanted && root !== undefined)
+    await bringRoot(parts, { image: image.digest, root }, signal);
   return whole;
 }
 

@@ -16,16 +16,16 @@ export async function readLayer(
 ): Promise<Fragment> {
   const reasons: string[] = [];
   const ways = [
-    () => readFolder(cataloger, places, { index: layer.index, signal }),
-    () => readBlob(cataloger, places, { ...layer, signal }),
+    { place: 'folder', read: () => readFolder(cataloger, places, { index: layer.index, signal }) },
+    { place: 'archive', read: () => readBlob(cataloger, places, { ...layer, signal }) },
   ];
-  for (const way of ways) {
+  for (const { place, read } of ways) {
     try {
-      return await way();
+      return await read();
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof SbomError || error instanceof AgentError)) throw error;
-      reasons.push(explain(error));
+      reasons.push(`its ${place}: ${explain(error)}`);
     }
   }
   throw new AgentError('layer_unreadable', reasons.join('; '));
@@ -33,11 +33,10 @@ export async function readLayer(
 
 async function readFolder(
   cataloger: LayerCataloger,
-  { folders }: LayerPlaces,
+  { folders, noFolders = 'no container of the image runs here' }: LayerPlaces,
   { index, signal }: { index: number; signal: AbortSignal },
 ): Promise<Fragment> {
-  if (!folders)
-    throw new AgentError('layer_unreadable', 'no running container shows the folders of the image');
+  if (!folders) throw new AgentError('layer_unreadable', noFolders);
   const { layers, container } = folders;
   const opaques = await folders.opaquesOf?.(index);
   return cataloger.catalogFolder({ layers, index, container, opaques, signal });

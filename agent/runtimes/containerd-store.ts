@@ -37,6 +37,12 @@ export interface SnapshotName {
   readonly key: string;
 }
 
+/**
+ * Snapshotters whose folders hold all that their layers have. Those that fetch content when it is asked for (stargz,
+ * nydus, SOCI, image streaming) name folders just so, and where their mounts do not reach, those are empty.
+ */
+const PLAIN_SNAPSHOTTERS: ReadonlySet<string> = new Set(['overlayfs']);
+
 /** What containerd's own services tell of where layers lie. */
 export class ContainerdStore {
   readonly #content: ServiceClient<typeof Content>;
@@ -115,6 +121,12 @@ export class ContainerdStore {
     return undefined;
   }
 
+  /** Whether a container's root lies on top of the layers that end in this chain. */
+  async isOn(topChainId: string, { snapshotter, key }: SnapshotName, signal: AbortSignal): Promise<boolean> {
+    const { info } = await this.#snapshots.stat({ snapshotter, key }, this.#settings(signal));
+    return info?.kind === Kind.ACTIVE && info.parent === topChainId;
+  }
+
   /** The folders that a container's root is made of, if they are plain folders of exactly these layers. */
   async foldersOf(
     snapshot: SnapshotName,
@@ -123,8 +135,8 @@ export class ContainerdStore {
     signal: AbortSignal,
   ): Promise<(Omit<LayerFolders, 'container'> & { readonly upper: string }) | undefined> {
     const { snapshotter, key } = snapshot;
-    const { info } = await this.#snapshots.stat({ snapshotter, key }, this.#settings(signal));
-    if (info?.kind !== Kind.ACTIVE || info.parent !== topChainId) return undefined;
+    if (!PLAIN_SNAPSHOTTERS.has(snapshotter) || !(await this.isOn(topChainId, snapshot, signal)))
+      return undefined;
     const { mounts } = await this.#snapshots.mounts({ snapshotter, key }, this.#settings(signal));
     const [mount, ...others] = mounts;
     if (mount?.type !== 'overlay' || others.length > 0) return undefined;

@@ -4,7 +4,7 @@ import { chainIds } from '@gatehouse/sbom';
 import type { Client } from '@grpc/grpc-js';
 import { ContainerdStore, type SnapshotName } from './containerd-store.ts';
 import { Cri } from './cri.ts';
-import type { ImageLayers, Inventory, LayerFolders, LayerPlaces, Runtime, RuntimeImage } from './runtime.ts';
+import type { ImageLayers, Inventory, LayerPlaces, Runtime, RuntimeImage } from './runtime.ts';
 import { clientAt } from './socket.ts';
 
 /** Where containerd is and where it keeps things. */
@@ -87,7 +87,7 @@ export class Containerd implements Runtime {
     signal: AbortSignal,
   ): Promise<LayerPlaces> {
     return {
-      folders: await this.#foldersOf(image, layers, inventory, signal),
+      ...(await this.#shownOf(image, layers, inventory, signal)),
       blobs: await this.#store.blobsOf(image, layers, signal),
       [Symbol.asyncDispose]: async () => undefined,
     };
@@ -97,35 +97,40 @@ export class Containerd implements Runtime {
     if (this.#sendsEvents) await this.#cri.watch(onChange, signal);
   }
 
-  /** By a running container of the image, since its root is what tells which folders hide what is below them. */
-  async #foldersOf(
+  /** What a running container of the image shows: its root, and what tells which folders hide what is below them. */
+  async #shownOf(
     image: RuntimeImage,
     layers: ImageLayers,
     inventory: Inventory,
     signal: AbortSignal,
-  ): Promise<LayerFolders | undefined> {
+  ): Promise<Omit<LayerPlaces, 'blobs' | typeof Symbol.asyncDispose>> {
     const top = chainIds(layers.diffIds).at(-1);
-    if (top === undefined) return undefined;
-    for (const { id } of inventory.containers.filter((each) => each.running && each.image === image.digest)) {
+    const running = inventory.containers.filter((each) => each.running && each.image === image.digest);
+    let shown: { folders: undefined; noFolders?: string; root?: string } = { folders: undefined };
+    for (const { id } of top === undefined ? [] : running) {
       try {
         const snapshot = await this.#snapshotOf(id, signal);
-        const found = snapshot && (await this.#store.foldersOf(snapshot, layers, top, signal));
-        if (!found) continue;
-        const merged = join(
-          this.#folders.hostRoot,
-          this.#folders.state,
-          'io.containerd.runtime.v2.task',
-          NAMESPACE,
-          id,
-          'rootfs',
-        );
-        return { layers: found.layers, container: { merged, upper: found.upper } };
+        if (!snapshot || !top || !(await this.#store.isOn(top, snapshot, signal))) continue;
+        const root = this.#rootOf(id);
+        const found = await this.#store.foldersOf(snapshot, layers, top, signal);
+        if (found) {
+          const container = { merged: root, upper: found.upper };
+          return { folders: { layers: found.layers, container }, root };
+        }
+        const noFolders = `the snapshotter ${snapshot.snapshotter} keeps no folder of each layer alone`;
+        shown = { folders: undefined, noFolders, root };
       } catch (err) {
         // The container may be gone by now; blobs remain.
         this.#log.debug({ err, container: id }, 'no folders by this container');
       }
     }
-    return undefined;
+    return shown;
+  }
+
+  /** Where containerd mounts the root of a container, before what the container mounts into it for itself. */
+  #rootOf(container: string): string {
+    const { hostRoot, state } = this.#folders;
+    return join(hostRoot, state, 'io.containerd.runtime.v2.task', NAMESPACE, container, 'rootfs');
   }
 
   async #snapshotOf(container: string, signal: AbortSignal): Promise<SnapshotName | undefined> {

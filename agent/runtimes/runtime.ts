@@ -48,8 +48,12 @@ export interface LayerFolders {
 /** Where the layers of an image can be read on this node. */
 export interface LayerPlaces extends AsyncDisposable {
   readonly folders: LayerFolders | undefined;
+  /** Why there are no folders; left out, no container of the image runs that would show them. */
+  readonly noFolders?: string;
   /** For each layer its archive, or why there is none. */
   readonly blobs: readonly (LayerBlob | { readonly missing: string })[];
+  /** The root of a running container of the image, which shows all of its layers and what the container has written. */
+  readonly root?: string;
 }
 
 /** A container runtime of the node. */

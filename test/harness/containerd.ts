@@ -10,10 +10,13 @@ export interface RuntimeOptions {
   readonly containerd?: keyof typeof configs;
   /** Drops compressed layers once they are unpacked, as some vendors have it; containerd's default is to keep them. */
   readonly discardUnpackedLayers?: boolean;
+  /** How layers lie: overlayfs, unless told, has a folder for each; native, one for each chain of layers. */
+  readonly snapshotter?: 'overlayfs' | 'native';
 }
 
 interface Config {
   readonly discard: boolean;
+  readonly snapshotter: string;
   readonly registries: string;
   readonly runc: string;
   readonly cniPlugins: string;
@@ -38,6 +41,7 @@ const configs = {
       no_sync = true
     [plugins.'io.containerd.cri.v1.images']
       discard_unpacked_layers = ${config.discard}
+      snapshotter = '${config.snapshotter}'
     [plugins.'io.containerd.cri.v1.images'.pinned_images]
       sandbox = '${PAUSE_IMAGE}'
     [plugins.'io.containerd.cri.v1.images'.registry]
@@ -64,6 +68,7 @@ const configs = {
       conf_dir = '${config.cniConfig}'
     [plugins.'io.containerd.grpc.v1.cri'.containerd]
       discard_unpacked_layers = ${config.discard}
+      snapshotter = '${config.snapshotter}'
     [plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc]
       runtime_type = 'io.containerd.runc.v2'
     [plugins.'io.containerd.grpc.v1.cri'.containerd.runtimes.runc.options]
@@ -86,8 +91,13 @@ export async function findContainerd({ containerd = '2.4' }: RuntimeOptions): Pr
 export const importFlags = ({
   containerd = '2.4',
   discardUnpackedLayers,
-}: RuntimeOptions): readonly string[] =>
-  discardUnpackedLayers && containerd !== '1.6' ? ['--local', '--discard-unpacked-layers'] : [];
+  snapshotter,
+}: RuntimeOptions): readonly string[] => {
+  const discard = discardUnpackedLayers && containerd !== '1.6' ? ['--discard-unpacked-layers'] : [];
+  const flags = [...discard, ...(snapshotter ? ['--snapshotter', snapshotter] : [])];
+  // The other way of importing takes neither.
+  return flags.length > 0 && containerd !== '1.6' ? ['--local', ...flags] : flags;
+};
 
 /** A folder with one for each registry, named as it is, whose `hosts.toml` says how containerd reaches it. */
 export const registriesOf = (folder: string): string => path.join(folder, 'registries');
@@ -121,6 +131,7 @@ export async function containerdSpec(options: {
   await writeFile(path.join(cniConfig, 'pods.conflist'), JSON.stringify(podNetwork(options.pods)));
   const config = {
     discard: runtime.discardUnpackedLayers ?? false,
+    snapshotter: runtime.snapshotter ?? 'overlayfs',
     registries: registriesOf(folder),
     runc: options.runc,
     cniPlugins: options.cniPlugins,

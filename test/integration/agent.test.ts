@@ -191,7 +191,9 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
         },
       );
       const { reason } = await found(lost);
-      expect(reason).toMatch(/no running container shows the folders.*the node has not kept the blob/);
+      expect(reason).toMatch(
+        /its folder: no container of the image runs here; its archive: the node has not kept the blob/,
+      );
       await run('lost', lost);
       await eventually(async () => expect(await found(lost)).toMatchObject({ state: 'ready', packages: 2 }), {
         what: 'the image to be read after all',
