@@ -81,6 +81,7 @@ describe('a call to the core', () => {
     expect(await client.missingLayers(image, 'v1')).toEqual({
       diffIds: ['b'],
       descriptionWanted: false,
+      rootWanted: false,
       leased: [],
       leaseMs: 0,
     });

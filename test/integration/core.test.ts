@@ -242,6 +242,42 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(whole.knownExploited).toBe(1);
   });
 
+  it('takes what a container of an image shows for more than its layers prove, never for less', async () => {
+    await using watcher = watch();
+    const readable = await layerOf({ ...debian(), ...npmPackage('minimist', '1.2.0') });
+    const lost = await layerOf({ 'srv/lost': 'yes' });
+    const image = imageOf(readable, lost);
+    const { n1, n2 } = running.agents;
+    const asked = await n1.missingLayers(describeImage(image), CATALOGER_VERSION);
+    expect(asked.rootWanted).toBe(true);
+    for (const diffId of asked.diffIds.filter((each) => each !== lost.diffId))
+      await n1.uploadLayer(await uploadOf(image, diffId));
+    const reason = 'it lies nowhere';
+    await n1.reportUnreadableLayer({ diffId: lost.diffId, catalogerVersion: CATALOGER_VERSION, reason });
+    await watcher.until(image.digest, ({ state }) => state === 'partial');
+
+    const shown = imageOf(await layerOf(npmPackage('jquery', '3.4.1')));
+    const { diffId: _, chainId: __, ...root } = await uploadOf(shown, shown.layers[0]?.diffId ?? '');
+    await n1.uploadLayer({ ...root, image: image.digest });
+    const partial = await watcher.until(image.digest, ({ knownExploited }) => knownExploited === 1);
+    expect(partial).toMatchObject({ state: 'partial', fixable: { critical: 1 }, os: { id: 'debian' } });
+    const found = await (await fetch(`${running.api}/image?name=${image.digest}`)).json();
+    expect(found).toMatchObject({
+      reason: `layer ${lost.diffId}: ${reason}. What a running container of the image shows was read instead, where the container may have hidden or added things`,
+    });
+    // It is asked for once, for no two containers show the same.
+    expect(await n2.missingLayers(describeImage(image), CATALOGER_VERSION)).toMatchObject({
+      diffIds: [lost.diffId],
+      rootWanted: false,
+    });
+    await n2.uploadLayer(await uploadOf(image, lost.diffId));
+    const whole = await watcher.until(image.digest, ({ state }) => state === 'ready');
+    expect(whole).toMatchObject({ fixable: { critical: 1 }, knownExploited: 0 });
+    await expect(n1.uploadLayer({ ...root, image: digestOf(Buffer.from('unknown')) })).rejects.toMatchObject({
+      code: 'core_rejected',
+    });
+  });
+
   it('takes an image for known in part only where a whole database could not be read', async () => {
     await using watcher = watch();
     const image = imageOf(await layerOf({ ...debian(), 'var/lib/dpkg/status': 'Package: bash\n' }));
