@@ -43,7 +43,8 @@ export class MemoryCore implements CoreForAgents {
     this.#answer(`missingLayers ${diffIds ? 'described' : 'named'}`);
     if (diffIds) this.images.set(digest, [...diffIds]);
     const known = this.images.get(digest);
-    if (!known) return { diffIds: [], leased: [], descriptionWanted: true, leaseMs: this.leaseMs };
+    if (!known)
+      return { diffIds: [], leased: [], descriptionWanted: true, rootWanted: false, leaseMs: this.leaseMs };
     const missing = [...new Set(known)].filter((diffId) => !this.layers.has(diffId));
     return {
       diffIds: missing.filter((diffId) => !this.leasedToOthers.has(diffId)),
@@ -52,6 +53,7 @@ export class MemoryCore implements CoreForAgents {
         return endsInMs === undefined ? [] : { diffId, endsInMs };
       }),
       descriptionWanted: false,
+      rootWanted: false,
       leaseMs: this.leaseMs,
     };
   }
