@@ -11,6 +11,7 @@ import { AgentError } from './errors.ts';
 import { bringImage, originOf } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
+import { type FactsPlan, RuntimeFacts } from './runtime-facts/runtime-facts.ts';
 import type { Inventory, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 
 /** What an agent is made of. */
@@ -24,6 +25,8 @@ export interface AgentParts {
   readonly log: Log;
   /** Milliseconds between two looks at the node if nothing happens; each is up to half shorter, so that nodes spread. */
   readonly relist: number;
+  /** When to look at what containers run; left out, nobody looks. */
+  readonly facts?: FactsPlan | undefined;
   /** Called when everything on the node was looked at for the first time. */
   readonly onFirstLook?: () => void;
 }
@@ -50,7 +53,7 @@ const MAX_IMAGE_ATTEMPTS = 5;
  */
 export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<void> {
   const agent = new Agent(parts);
-  const watching = agent.watch(signal);
+  const watching = Promise.all([agent.watch(signal), agent.facts?.run(signal)]);
   for (let failures = 0; !signal.aborted; ) {
     try {
       await agent.look(signal);
@@ -76,6 +79,7 @@ function spread(ms: number): number {
 }
 
 class Agent {
+  readonly facts: RuntimeFacts | undefined;
   readonly #parts: AgentParts;
   /** Images that the core has. */
   readonly #done = new Set<string>();
@@ -93,6 +97,7 @@ class Agent {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
+    this.facts = parts.facts && new RuntimeFacts(parts, parts.facts);
   }
 
   /** Hears of changes as long as the runtime tells of them. */
@@ -134,6 +139,7 @@ class Agent {
     const { runtime, metrics } = this.#parts;
     const inventory = await runtime.inventory(signal);
     await this.#report(inventory, signal);
+    this.facts?.update(inventory.containers);
     const running = runningImages(inventory);
     const todo = this.#todo(inventory);
     metrics.waiting.set(todo.length);
@@ -192,7 +198,10 @@ class Agent {
     const hash = createHash('sha256').update(JSON.stringify(report)).digest('hex');
     if (this.#reported?.hash === hash && Date.now() - this.#reported.at < HEARTBEAT_MS) return;
     const unknown = await this.#parts.core.reportNode(report, signal);
-    for (const digest of unknown) this.#done.delete(digest);
+    for (const digest of unknown) {
+      this.#done.delete(digest);
+      this.facts?.forget(digest);
+    }
     this.#reported = { hash, at: Date.now() };
   }
 

@@ -13,7 +13,12 @@ import type { ImageLayers, LayerPlaces, RuntimeImage } from './runtimes/runtime.
 /** What agents ask of the core. */
 export type CoreForAgents = Pick<
   CoreClient,
-  'missingLayers' | 'uploadLayer' | 'reportUnreadableLayer' | 'holdLayers' | 'reportNode'
+  | 'missingLayers'
+  | 'uploadLayer'
+  | 'reportUnreadableLayer'
+  | 'holdLayers'
+  | 'reportNode'
+  | 'reportRuntimeFacts'
 >;
 
 /** What it takes to bring images. */

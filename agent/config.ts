@@ -1,5 +1,5 @@
 import { logLevels } from '@gatehouse/lib/log.ts';
-import { address, duration, oneOf, text, whole } from '@gatehouse/lib/options.ts';
+import { address, duration, oneOf, onOff, text, whole } from '@gatehouse/lib/options.ts';
 
 /** All settings of the agent. */
 export const agentOptions = {
@@ -43,6 +43,7 @@ export const agentOptions = {
     200,
   ),
   relist: duration('the longest time between two looks at the node', '60s'),
+  runtimeFacts: onOff('look at which files of their images containers run, and at what they run besides'),
   opsListen: address('where /metrics, /healthz and /readyz are served', '0.0.0.0:9090'),
   logLevel: oneOf(logLevels, 'how much to log', 'info'),
 };

@@ -11,12 +11,14 @@ import type { Share } from './cataloger/pace.ts';
 import { agentOptions } from './config.ts';
 import { createAgentMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
+import { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 import { connectRuntimes } from './runtimes/connect.ts';
 import type { Runtime } from './runtimes/runtime.ts';
 
 export { inThisProcess } from './cataloger/cataloger.ts';
 export { createAgentMetrics } from './metrics.ts';
 export { readLayer } from './read-layer.ts';
+export { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
 export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';
 export type { ImageLayers, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
@@ -60,7 +62,9 @@ export async function main(argv: readonly string[]): Promise<void> {
     for (const runtime of await connectRuntimes(config, log)) {
       stack.use(runtime);
       const outbox = await openOutbox(config, runtime, log);
-      stack.use(startAgent({ runtime, core, outbox, metrics, log, relist: config.relist, share }));
+      const facts = config.runtimeFacts ? FACTS_PLAN : undefined;
+      const parts = { runtime, core, outbox, metrics, log, relist: config.relist, share, facts };
+      stack.use(startAgent(parts));
     }
     return stack.move();
   });

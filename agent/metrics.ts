@@ -10,6 +10,9 @@ export interface AgentMetrics {
   readonly uploadedBytes: Counter;
   /** What waits on disk for a core that is away. */
   readonly outboxBytes: Gauge;
+  /** Looks at what containers run. */
+  readonly looks: Counter<'result'>;
+  readonly drift: Counter<'kind'>;
 }
 
 export function createAgentMetrics(): AgentMetrics {
@@ -26,6 +29,18 @@ export function createAgentMetrics(): AgentMetrics {
       name: 'gatehouse_layers_total',
       help: 'Layers that the core lacked, by what came of them',
       labelNames: ['result'],
+      registers,
+    }),
+    looks: new Counter({
+      name: 'gatehouse_container_looks_total',
+      help: 'Looks at what containers run, by whether their processes could be seen',
+      labelNames: ['result'],
+      registers,
+    }),
+    drift: new Counter({
+      name: 'gatehouse_drift_total',
+      help: 'Programs that containers were seen to run and that are not of their images, by how they got there',
+      labelNames: ['kind'],
       registers,
     }),
     uploadedBytes: new Counter({

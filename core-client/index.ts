@@ -5,6 +5,7 @@ export {
   type LayerUpload,
   type MissingLayers,
   type NodeReport,
+  type RuntimeFacts,
   type VerdictChange,
   type VerdictFollower,
   type VerdictPosition,

@@ -4,7 +4,14 @@ import { chainIds } from '@gatehouse/sbom';
 import type { Client } from '@grpc/grpc-js';
 import { ContainerdStore, type SnapshotName } from './containerd-store.ts';
 import { Cri } from './cri.ts';
-import type { ImageLayers, Inventory, LayerPlaces, Runtime, RuntimeImage } from './runtime.ts';
+import type {
+  ContainerProcess,
+  ImageLayers,
+  Inventory,
+  LayerPlaces,
+  Runtime,
+  RuntimeImage,
+} from './runtime.ts';
 import { clientAt } from './socket.ts';
 
 /** Where containerd is and where it keeps things. */
@@ -25,6 +32,9 @@ const NAMESPACE = 'k8s.io';
  * (containerd pull requests 7073 and 9661).
  */
 const EVENTS_SINCE_MAJOR = 2;
+
+/** Shims that run containers as processes of the node's own kernel; those of Kata and gVisor do not. */
+const PLAIN_SHIM = /^io\.containerd\.runc\./;
 
 /** containerd, by CRI and by its own services on the same socket. */
 export class Containerd implements Runtime {
@@ -91,6 +101,13 @@ export class Containerd implements Runtime {
       blobs: await this.#store.blobsOf(image, layers, signal),
       [Symbol.asyncDispose]: async () => undefined,
     };
+  }
+
+  async processOf(container: string, signal: AbortSignal): Promise<ContainerProcess | undefined> {
+    const { pid, runtimeType } = await this.#cri.containerInfo(container, signal);
+    if (typeof pid !== 'number' || pid <= 0) return undefined;
+    if (typeof runtimeType !== 'string' || !PLAIN_SHIM.test(runtimeType)) return undefined;
+    return { pid, node: this.#folders.hostRoot.replace(/\/$/, '') };
   }
 
   async watch(onChange: () => void, signal: AbortSignal): Promise<void> {

@@ -12,7 +12,15 @@ import {
   isInContainerd,
   type OverlayData,
 } from './docker-store.ts';
-import type { ImageLayers, Inventory, LayerFolders, LayerPlaces, Runtime, RuntimeImage } from './runtime.ts';
+import type {
+  ContainerProcess,
+  ImageLayers,
+  Inventory,
+  LayerFolders,
+  LayerPlaces,
+  Runtime,
+  RuntimeImage,
+} from './runtime.ts';
 
 /** Where Docker listens; and the containerd of the machine, which it may keep images in. */
 export interface DockerSockets {
@@ -20,6 +28,9 @@ export interface DockerSockets {
   readonly containerdSocket: string;
   readonly containerdRoot: string;
 }
+
+/** Runtimes that run containers as processes of the machine's own kernel; those of Kata and gVisor do not. */
+const PLAIN_RUNTIME = /^(runc|crun|io\.containerd\.runc\.v\d+)$/;
 
 /** Docker, by its API. */
 export class Docker implements Runtime {
@@ -138,6 +149,12 @@ export class Docker implements Runtime {
       ),
       [Symbol.asyncDispose]: () => exported[Symbol.asyncDispose](),
     };
+  }
+
+  async processOf(container: string): Promise<ContainerProcess | undefined> {
+    const { State, HostConfig } = await this.#docker.getContainer(container).inspect();
+    const isPlain = PLAIN_RUNTIME.test(HostConfig.Runtime ?? '');
+    return State.Pid > 0 && isPlain ? { pid: State.Pid, node: '' } : undefined;
   }
 
   /**

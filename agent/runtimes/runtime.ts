@@ -21,6 +21,13 @@ export interface RuntimeContainer {
   readonly running: boolean;
 }
 
+/** The process that a container began with. */
+export interface ContainerProcess {
+  readonly pid: number;
+  /** Where this process sees the root of the node, with the /proc that counts so; empty if that is its own. */
+  readonly node: string;
+}
+
 /** All that is on the node. */
 export interface Inventory {
   readonly images: readonly RuntimeImage[];
@@ -69,6 +76,8 @@ export interface Runtime extends AsyncDisposable {
     inventory: Inventory,
     signal: AbortSignal,
   ): Promise<LayerPlaces>;
+  /** Undefined if the container does not run, or if /proc does not show what does, as in a virtual machine. */
+  processOf(container: string, signal: AbortSignal): Promise<ContainerProcess | undefined>;
   /** Calls back whenever a container comes or goes, if the runtime can tell; resolves when it no longer tells. */
   watch(onChange: () => void, signal: AbortSignal): Promise<void>;
 }

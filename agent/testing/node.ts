@@ -1,12 +1,17 @@
 import { createHash } from 'node:crypto';
-import { CoreClientError, type LayerUpload, type MissingLayers } from '@gatehouse/core-client';
+import {
+  CoreClientError,
+  type LayerUpload,
+  type MissingLayers,
+  type RuntimeFacts,
+} from '@gatehouse/core-client';
 import { noLog } from '@gatehouse/lib/log.ts';
 import { CATALOGER_VERSION, type Fragment } from '@gatehouse/sbom';
 import type { CoreForAgents } from '../bring-layer.ts';
 import type { LayerCataloger } from '../cataloger/cataloger.ts';
 import { AgentError } from '../errors.ts';
 import { createAgentMetrics } from '../metrics.ts';
-import type { ImageLayers, Inventory, Runtime, RuntimeImage } from '../runtimes/runtime.ts';
+import type { ContainerProcess, ImageLayers, Inventory, Runtime, RuntimeImage } from '../runtimes/runtime.ts';
 
 /** The digest of a word, for tests that need many. */
 export function digestOf(word: string): string {
@@ -27,6 +32,9 @@ export class MemoryCore implements CoreForAgents {
   /** Layers that it does not take in. */
   readonly refused = new Set<string>();
   readonly images = new Map<string, readonly string[]>();
+  /** What it was told that containers run, if it knows the containers. */
+  readonly facts: RuntimeFacts[] = [];
+  knowsContainers = true;
   leaseMs = 120_000;
 
   /** As one that is down. */
@@ -74,6 +82,12 @@ export class MemoryCore implements CoreForAgents {
     if (release) this.released.push(...diffIds);
   }
 
+  async reportRuntimeFacts(said: RuntimeFacts): Promise<boolean> {
+    this.#answer('reportRuntimeFacts');
+    if (this.knowsContainers) this.facts.push(said);
+    return this.knowsContainers;
+  }
+
   async reportNode(): Promise<readonly string[]> {
     this.#answer('reportNode');
     return [];
@@ -97,6 +111,8 @@ export class MemoryNode implements Runtime, LayerCataloger {
   /** The layers that were read, in order. */
   readonly read: string[] = [];
   looks = 0;
+  /** What each container began with. */
+  process: ContainerProcess | undefined;
   #changed: () => void = () => undefined;
 
   /** Adds an image of these layers; gives it. */
@@ -133,6 +149,10 @@ export class MemoryNode implements Runtime, LayerCataloger {
         : { name, open: () => never() },
     );
     return { folders: undefined, blobs, [Symbol.asyncDispose]: async () => undefined };
+  }
+
+  async processOf(): Promise<ContainerProcess | undefined> {
+    return this.process;
   }
 
   async watch(onChange: () => void, signal: AbortSignal): Promise<void> {

@@ -6,6 +6,7 @@ import {
   bringSourceImage,
   connectRuntimes,
   createAgentMetrics,
+  FACTS_PLAN,
   type Runtime,
   startAgent,
 } from '@gatehouse/agent/main.ts';
@@ -203,7 +204,8 @@ async function readImages(
     const { images, containers } = await stack.use(runtime).inventory(signal);
     const running = containers.filter((container) => container.running).length;
     say('runtime', `${runtime.title}: ${images.length} images, ${running} running containers`);
-    await stack.use(startAgent({ runtime, core, metrics, log, relist: RELIST_MS })).firstLook;
+    await stack.use(startAgent({ runtime, core, metrics, log, relist: RELIST_MS, facts: FACTS_PLAN }))
+      .firstLook;
   }
   if (runtimes.length === 0) {
     say(

@@ -22,6 +22,8 @@ import { npmPackage, OS_RELEASE } from './layers.ts';
 import { type RunningCore, startRunningCore } from './running-core.ts';
 
 const SELDOM_MS = 600_000;
+/** So often that nobody waits. */
+const OFTEN = { tick: 50, after: [100], every: 500, confirm: 50 };
 
 describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
   { store: 'overlay2', how: 'by the folders of a container' },
@@ -50,6 +52,7 @@ describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
       metrics: createAgentMetrics(),
       log: noLog,
       relist: SELDOM_MS,
+      facts: OFTEN,
     });
     stack.use(started);
     await started.firstLook;
@@ -118,8 +121,8 @@ describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
     await runOk(['tar', '-C', content, '-cf', archive, '.']);
   }
 
-  async function start(what: Image): Promise<void> {
-    const body = { Image: what.name, HostConfig: { NetworkMode: 'none', Init: false } };
+  async function start(what: Image, command?: readonly string[]): Promise<void> {
+    const body = { Image: what.name, Cmd: command, HostConfig: { NetworkMode: 'none', Init: false } };
     const created = await docker.call('POST', '/containers/create', JSON.stringify(body));
     expect(created.code, created.stdout).toBe(0);
     const { Id } = JSON.parse(created.stdout) as { Id: string };
@@ -163,6 +166,26 @@ describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
         expect(rows).toEqual([{ image: opaque.id, running: true }]);
       },
       { what: 'the container to be known' },
+    );
+  });
+
+  it('tells what of its image a container runs, and what besides', async () => {
+    const runs = await imageWith('runs', image, { 'srv/name': 'runs' });
+    await load(runs);
+    const script = 'mkdir /x; cp /bin/busybox /x/sleep; sh -c "exec /x/sleep 1000" & sleep 1000';
+    await start(runs, ['sh', '-c', script]);
+    await eventually(
+      async () => {
+        const { drift } = (await (await fetch(`${running.api}/drift`)).json()) as { drift: unknown[] };
+        expect(drift).toMatchObject([{ image: runs.id, path: '/x/sleep', kind: 'written' }]);
+        const loaded = await running.core.app.database.query(
+          `select purl from gatehouse.image_packages join gatehouse.packages on id = package_id
+           where image = $1 and loaded`,
+          [runs.id],
+        );
+        expect(loaded).toEqual([{ purl: expect.stringContaining('busybox') }]);
+      },
+      { what: 'what runs to be told' },
     );
   });
 
@@ -242,7 +265,12 @@ describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
       mediaType: type('index'),
       manifests: [
         { mediaType: type('manifest'), ...attestation, platform: unknown },
-        { mediaType, digest, size, platform: { architecture: process.arch.replace('x64', 'amd64'), os: 'linux' } },
+        {
+          mediaType,
+          digest,
+          size,
+          platform: { architecture: process.arch.replace('x64', 'amd64'), os: 'linux' },
+        },
       ],
     });
     const annotations = { 'io.containerd.image.name': name };

@@ -1,0 +1,57 @@
+import { constants } from 'node:fs';
+import { type FileHandle, lstat, open } from 'node:fs/promises';
+import type { OverlayRoot } from './mounts.ts';
+
+/** Programs of 200 MB there are; a larger one in the container's own folder is taken for written. */
+const MAX_COMPARED_BYTES = 512 * 1024 * 1024;
+const CHUNK_BYTES = 256 * 1024;
+
+/**
+ * Whether a program that runs, given by its link in /proc, was written into the container, and is not just what the
+ * image has there: to change the owner or the rights of a file copies it into the container's own folder as well.
+ * `node` is where this process sees the root of the node.
+ */
+export async function isWritten(
+  { upper, lowers }: OverlayRoot,
+  { node, path, link }: { readonly node: string; readonly path: string; readonly link: string },
+): Promise<boolean> {
+  if (!(await isPlainFile(node + upper, path))) return false;
+  for (const lower of lowers) {
+    if (await isPlainFile(node + lower, path)) return !(await isSameContent(link, `${node}${lower}${path}`));
+  }
+  return true;
+}
+
+/** Looked up name by name: a link on the way would lead out of the folder, into the node itself. */
+async function isPlainFile(folder: string, path: string): Promise<boolean> {
+  let place = folder;
+  const names = path.split('/').slice(1);
+  for (const [index, name] of names.entries()) {
+    place = `${place}/${name}`;
+    const stats = await lstat(place).catch(() => undefined);
+    const fits = index === names.length - 1 ? stats?.isFile() : stats?.isDirectory();
+    if (!fits) return false;
+  }
+  return true;
+}
+
+async function isSameContent(one: string, other: string): Promise<boolean> {
+  try {
+    await using a = await open(one);
+    await using b = await open(other, constants.O_RDONLY | constants.O_NOFOLLOW);
+    const [{ size }, { size: otherSize }] = [await a.stat(), await b.stat()];
+    if (size !== otherSize || size > MAX_COMPARED_BYTES) return false;
+    for (let at = 0; at < size; at += CHUNK_BYTES) {
+      if (!(await readAt(a, at)).equals(await readAt(b, at))) return false;
+    }
+    return true;
+  } catch {
+    // It has ended by now, or the image is being removed.
+    return false;
+  }
+}
+
+async function readAt(file: FileHandle, position: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await file.read(Buffer.allocUnsafe(CHUNK_BYTES), 0, CHUNK_BYTES, position);
+  return buffer.subarray(0, bytesRead);
+}
