@@ -17,6 +17,12 @@ describe('the npm cataloger', () => {
     ['app/node_modules/ms/package.json.bak', false],
     ['app/node_modules/resolve/test/resolver/node_modules/ms/package.json', false],
     ['app/node_modules/@x/y/fixtures/node_modules/ms/package.json', false],
+    ['app/node_modules/typescript/vendor/vscode-jsonrpc/package.json', true],
+    ['app/node_modules/@x/y/lib/third-party/@a/b/package.json', true],
+    ['app/node_modules/y/vendor/package.json', false],
+    ['app/node_modules/y/vendor/@a/package.json', false],
+    ['app/node_modules/y/vendor/a/lib/package.json', false],
+    ['app/node_modules/y/test/vendor/a/package.json', false],
     ['my_node_modules/ms/package.json', false],
   ])('says of %s: %s', (path, expected) => {
     expect(npm.matches(path, { size: 1, mode: 0o644 })).toBe(expected);

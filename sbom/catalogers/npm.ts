@@ -2,13 +2,15 @@ import { type Cataloger, EvidenceFault, type Findings, MAX_TEXT_BYTES, textOf } 
 
 const NODE_MODULES = 'node_modules/';
 const MANIFEST = '/package.json';
+/** Where packages keep others that they bring along as a part of themselves, as TypeScript does. */
+const VENDORED = /^([^/]+\/)*(vendor|vendored|third[-_]party)\/(@[^/]+\/)?[^/@][^/]*\/$/;
 /** Samples that packages bring along for their own tests; nothing ever loads them. */
 const FIXTURES = /(^|\/)(tests?|__tests__|fixtures?|__fixtures__|testdata)\//;
 
 /** Packages of npm and its kin, from the manifest in each one's folder. */
 export const npm: Cataloger = {
   name: 'npm',
-  version: 1,
+  version: 2,
   maxBytes: MAX_TEXT_BYTES,
   matches: (path) => path.endsWith(MANIFEST) && path.includes(NODE_MODULES) && isPackageFolder(path),
   catalog(file): Findings {
@@ -19,14 +21,15 @@ export const npm: Cataloger = {
 };
 
 /**
- * Whether the manifest lies in `node_modules/NAME` or `node_modules/@SCOPE/NAME`, and no fixture folder lies between a
- * package and a node_modules inside it.
+ * Whether the manifest lies in `node_modules/NAME` or `node_modules/@SCOPE/NAME`, or in such a folder of what that package
+ * brings along, and no fixture folder lies between a package and what is inside it.
  */
 function isPackageFolder(path: string): boolean {
   const inner = `/${path.slice(0, -MANIFEST.length)}/`.split(`/${NODE_MODULES}`).slice(1);
   const last = inner.pop() ?? '';
-  const isFixture = inner.some((each) => FIXTURES.test(`${insidePackage(each)}/`));
-  return last !== '' && insidePackage(last) === '' && !isFixture;
+  const rest = insidePackage(last);
+  const isFolder = last !== '' && (rest === '' || VENDORED.test(rest));
+  return isFolder && ![...inner.map(insidePackage), rest].some((each) => FIXTURES.test(`${each}/`));
 }
 
 /** What is left of a path below node_modules without the package's name. */

@@ -90,7 +90,7 @@ const outputs = {
   'rpm 2': 'db25681e3be696e2',
   'rpm-manifest 1': '80dbd61021ef318d',
   'os-release 1': '301a220c75965091',
-  'npm 1': 'd8df6bb22f809500',
+  'npm 2': 'd8df6bb22f809500',
   'python 1': '608e95a85ce4e1a8',
   'java 2': '7c4061396c8d6f1d',
   'jvm 1': '63aa4c2296510dd3',

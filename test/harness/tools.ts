@@ -69,6 +69,7 @@ const tools = {
   gem: installed('ruby'),
   /** Brings the php that it belongs to along. */
   composer: installed('composer'),
+  mvn: installed('maven'),
   go: findGo,
   'postgres-15': installed('postgresql-15', '/usr/lib/postgresql/15/bin/postgres'),
   kube: built('kube', {
@@ -83,6 +84,7 @@ const tools = {
     },
   }),
   dns: built('dns', { name: 'dns', version: '1.15.0', usually: '1 min', from: { folder: 'dns' } }),
+  apk: built('apk', { name: 'apk', version: '0.30.0', usually: '90 s', from: { folder: 'apk' } }),
   /** The folder of containerd, its shim and ctr. */
   containerd: built('', {
     name: 'containerd',
