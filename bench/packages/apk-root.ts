@@ -1,21 +1,12 @@
 import { lstat, mkdir, readlink, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
-import { buildPrograms } from '../../test/harness/go-build.ts';
 import { runOk } from '../../test/harness/process.ts';
 import { need } from '../../test/harness/tools.ts';
 import { type DebianPackage, debianPackages } from './debian-packages.ts';
 
-const NFPM = {
-  name: 'nfpm',
-  version: 'v2.41.0',
-  usually: '1 min',
-  from: { packages: ['github.com/goreleaser/nfpm/v2/cmd/nfpm'] },
-};
-
 /** The root of a system of apk: what Debian's packages have in them, built by nfpm and installed by apko's installer. */
 export async function makeApkRoot(debian: string, root: string): Promise<void> {
-  const { apk } = await need('apk');
-  const nfpm = path.join(await buildPrograms(NFPM), 'nfpm');
+  const { apk, nfpm } = await need('apk', 'nfpm');
   const work = `${root}.work`;
   await mkdir(work, { recursive: true });
   const files: string[] = [];

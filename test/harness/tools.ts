@@ -84,7 +84,14 @@ const tools = {
     },
   }),
   dns: built('dns', { name: 'dns', version: '1.15.0', usually: '1 min', from: { folder: 'dns' } }),
+  /** Installs packages of apk's, as Chainguard's apko does. */
   apk: built('apk', { name: 'apk', version: '0.30.0', usually: '90 s', from: { folder: 'apk' } }),
+  nfpm: built('nfpm', {
+    name: 'nfpm',
+    version: 'v2.41.0',
+    usually: '1 min',
+    from: { packages: ['github.com/goreleaser/nfpm/v2/cmd/nfpm'] },
+  }),
   /** The folder of containerd, its shim and ctr. */
   containerd: built('', {
     name: 'containerd',
