@@ -14,7 +14,6 @@ import { CodedError } from '@gatehouse/lib/errors.ts';
 import { noLog } from '@gatehouse/lib/log.ts';
 import { OptionError } from '@gatehouse/lib/options.ts';
 import {
-  catalogBlob,
   catalogFolder,
   type DescribedImage,
   type Fragment,
@@ -23,11 +22,9 @@ import {
   type SbomDocument,
   type SourceImage,
 } from '@gatehouse/sbom';
+import { catalogLayers, type Progress } from './catalog-layers.ts';
 import { CliError } from './errors.ts';
 import { type ImageOptions, imageForms, isImageScheme, openImage } from './open-image.ts';
-
-/** Told of each layer that was read, for people who wait. */
-export type Progress = (done: number, all: number) => void;
 
 /** All forms of a source that commands take. */
 export const sourceForms: readonly string[] = [
@@ -95,11 +92,7 @@ async function catalogImage(
   progress: Progress,
   signal: AbortSignal,
 ): Promise<DescribedImage> {
-  const fragments: Fragment[] = [];
-  for (const layer of image.layers) {
-    fragments.push((await catalogBlob(layer, { diffId: layer.diffId, signal })).fragment);
-    progress(fragments.length, image.layers.length);
-  }
+  const fragments = await catalogLayers(image.layers, progress, signal);
   return {
     name: image.aliases.find((alias) => !alias.includes('@')) ?? image.digest,
     digest: image.digest,

@@ -30,7 +30,7 @@ export {
 } from './image/fold.ts';
 export { packageUrl } from './image/package-url.ts';
 export { JsonValue } from './json-shape.ts';
-export type { LayerBlob } from './layer/blob-reader.ts';
+export { type LayerBlob, streamFile } from './layer/blob-reader.ts';
 export { catalogBlob } from './layer/catalog-blob.ts';
 export { catalogFolder, catalogRoot, type Turn } from './layer/catalog-folder.ts';
 export type { ContainerRoot } from './layer/opacity.ts';

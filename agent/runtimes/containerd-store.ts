@@ -1,11 +1,10 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { Content } from '@gatehouse/proto/gen/containerd/services/content/v1/content_pb.ts';
 import { Images } from '@gatehouse/proto/gen/containerd/services/images/v1/images_pb.ts';
 import { Kind, Snapshots } from '@gatehouse/proto/gen/containerd/services/snapshots/v1/snapshots_pb.ts';
 import { type CallSettings, clientOf, type ServiceClient } from '@gatehouse/proto/grpc.ts';
-import { type LayerBlob, parseImageConfig } from '@gatehouse/sbom';
+import { type LayerBlob, parseImageConfig, streamFile } from '@gatehouse/sbom';
 import { type Client, Metadata, status } from '@grpc/grpc-js';
 import { AgentError } from '../errors.ts';
 import type { ImageLayers, LayerFolders, LayerPlaces, RuntimeImage } from './runtime.ts';
@@ -215,7 +214,7 @@ export class ContainerdStore {
         missing: code === 'ENOENT' ? `the node has not kept the blob ${digest}` : `the blob ${path}: ${code}`,
       };
     }
-    return { name: digest, open: () => createReadStream(path) };
+    return { name: digest, open: () => streamFile(path) };
   }
 
   #settings(signal: AbortSignal): CallSettings {

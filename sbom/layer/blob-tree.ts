@@ -3,11 +3,14 @@ import { Folder, resolve } from '../tree.ts';
 import { type FileLeaf, type LayerLeaf, LayerTree } from './layer-tree.ts';
 import type { TarEntry } from './tar-entry.ts';
 
+export type Reading = Findings | 'needs-whole' | undefined;
+
 /** A file of an archive, and what catalogers have found in its content, by what they are and mind of its path. */
 export interface BlobFile extends FileLeaf {
   /** Where its content begins in the archive; tells one file from the others. */
   readonly position: number;
-  readonly readings: Map<string, Findings | 'needs-whole' | undefined>;
+  /** Most files are none that a cataloger looks into, and have none. */
+  readings: Map<string, Reading> | undefined;
 }
 
 type Leaf = LayerLeaf<BlobFile>;
@@ -74,7 +77,7 @@ export class BlobTree {
         return undefined;
       case 'file': {
         const { size, mode, position } = entry;
-        const file: BlobFile = { kind: 'file', size, mode, position, readings: new Map() };
+        const file: BlobFile = { kind: 'file', size, mode, position, readings: undefined };
         this.tree.addLeaf(parent, name, file);
         return { path: parent.pathOf(name), file };
       }

@@ -5,7 +5,7 @@ import { catalogerFor } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
 import type { Fragment } from '../fragment.ts';
 import { type LayerBlob, readBlob } from './blob-reader.ts';
-import { type BlobFile, BlobTree } from './blob-tree.ts';
+import { type BlobFile, BlobTree, type Reading } from './blob-tree.ts';
 import { BodyKeeper } from './body-keeper.ts';
 import { EvidenceList } from './evidence-list.ts';
 import type { TarEntry } from './tar-entry.ts';
@@ -45,7 +45,7 @@ export async function catalogBlob(
   }
   const evidence = new EvidenceList();
   for (const candidate of candidates) {
-    const findings = candidate.file.readings.get(readingKey(candidate));
+    const findings = candidate.file.readings?.get(readingKey(candidate));
     if (typeof findings === 'object') evidence.push(candidate.path, candidate.cataloger, findings);
   }
   return { fragment: blobTree.tree.toFragment(evidence, 'exact'), diffId };
@@ -75,15 +75,20 @@ function keepBody(
   plan: (head: Buffer) => readonly FilePart[] | undefined,
 ): TarBody | undefined {
   if (entry.sparse) {
-    for (const candidate of candidates) candidate.file.readings.set(readingKey(candidate), sparseFile);
+    for (const candidate of candidates) keepReading(candidate, sparseFile);
     return undefined;
   }
   return new BodyKeeper(entry.bodySize, plan, (content) => {
     for (const candidate of candidates) {
-      const { file, cataloger, hint } = candidate;
-      file.readings.set(readingKey(candidate), content && examine(cataloger, content.withHint(hint)));
+      const { cataloger, hint } = candidate;
+      keepReading(candidate, content && examine(cataloger, content.withHint(hint)));
     }
   });
+}
+
+function keepReading(candidate: Candidate, reading: Reading): void {
+  candidate.file.readings ??= new Map();
+  candidate.file.readings.set(readingKey(candidate), reading);
 }
 
 const sparseFile: Findings = {
@@ -104,7 +109,7 @@ function readingKey({ cataloger, hint }: Candidate): string {
 function isUnread(candidate: Candidate): boolean {
   const found = candidate.file.readings;
   const key = readingKey(candidate);
-  return !found.has(key) || found.get(key) === 'needs-whole';
+  return !found?.has(key) || found.get(key) === 'needs-whole';
 }
 
 function verify(blob: LayerBlob, expected: string, actual: string): void {

@@ -1,6 +1,6 @@
-import { createReadStream } from 'node:fs';
 import { Readable } from 'node:stream';
 import { SbomError } from '../errors.ts';
+import { streamFile } from '../layer/blob-reader.ts';
 import { type ArchivePlace, findPlace, indexArchive } from './archive-index.ts';
 import type { FileStore } from './file-store.ts';
 import { inflateArchive } from './inflate-archive.ts';
@@ -31,7 +31,5 @@ export async function openArchive(path: string): Promise<FileStore> {
 function openPlace(archive: string, place: ArchivePlace | undefined): Readable {
   if (place === undefined) throw new RangeError('the file was not found before');
   const { position, size } = place;
-  return size === 0
-    ? Readable.from([])
-    : createReadStream(archive, { start: position, end: position + size - 1 });
+  return size === 0 ? Readable.from([]) : streamFile(archive, { start: position, end: position + size - 1 });
 }

@@ -1,8 +1,8 @@
-import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import { SbomError } from '../errors.ts';
+import { streamFile } from '../layer/blob-reader.ts';
 import type { FileStore } from './file-store.ts';
 
 /** A folder with the files of an image in it. */
@@ -23,7 +23,7 @@ export class FolderStore implements FileStore {
   }
 
   open(path: string): Readable {
-    return createReadStream(join(this.name, path));
+    return streamFile(join(this.name, path));
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
