@@ -14,6 +14,7 @@ function imageOf(name: string, verdict?: Record<string, unknown>): ImageSummary 
     platform: 'linux/amd64',
     state: verdict ? 'ready' : 'waiting',
     reason: null,
+    source: verdict ? 'layers' : null,
     aliases: [`${name}@sha256:${'1'.repeat(64)}`, name],
     verdict: verdict ? parseVerdict({ state: 'ready', ...verdict }) : null,
   };

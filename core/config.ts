@@ -36,6 +36,11 @@ export const coreOptions = {
     'service accounts that may use the HTTP API',
     'gatehouse-system:gatehouse-admin',
   ),
+  uploaderAccounts: list(
+    'NS:NAME',
+    'service accounts that may upload SBOMs made elsewhere',
+    'gatehouse-system:gatehouse-sbom-uploader',
+  ),
   workers: whole('N', 'how many jobs of a kind this process runs at a time', { least: 0, most: 32 }, 2),
   logLevel: oneOf(logLevels, 'how much to log', 'info'),
 };

@@ -8,6 +8,10 @@ export const coreErrorCodes = {
   forbidden: 'The token is good, but its owner may not do this.',
   layer_broken: 'An upload was cut short, does not have the announced digest, or holds no fragment.',
   layer_not_expected: 'A node sent a layer of an image that it has not named before.',
+  sbom_invalid:
+    'What was uploaded is not an SBOM of a format that is read, or it names no package; the message says where.',
+  sbom_of_another_image: 'An uploaded SBOM says that it is about another image than it was uploaded for.',
+  busy: 'Too many large requests are being read; the same request will do in a moment.',
   feeds_unreadable: 'The feeds cannot be read; what was imported before stays in force.',
   store_unavailable: 'PostgreSQL cannot be reached or refuses the connection.',
   schema_too_new: 'The schema was migrated by a newer release; this one would misread it.',

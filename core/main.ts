@@ -75,6 +75,7 @@ function rolesOf(config: CoreConfig): ReadonlyMap<string, Role> {
     ['agent', config.agentAccounts],
     ['webhook', config.webhookAccounts],
     ['admin', config.adminAccounts],
+    ['uploader', config.uploaderAccounts],
   ];
   return new Map(accounts.flatMap(([role, names]) => names.map((name) => [name, role])));
 }

@@ -120,7 +120,9 @@ create table gatehouse.images (
   composed_at timestamp with time zone,
   composed_by text,
   created_at timestamp with time zone not null default now(),
+  source text,
   constraint images_pkey PRIMARY KEY (digest),
+  constraint images_source_check CHECK ((source = ANY (ARRAY['layers'::text, 'upload'::text]))),
   constraint images_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'ready'::text, 'partial'::text, 'failed'::text])))
 );
 CREATE INDEX images_layers ON gatehouse.images USING gin (diff_ids);
@@ -230,6 +232,21 @@ create table gatehouse.store (
   constraint store_pkey PRIMARY KEY (only_row),
   constraint store_only_row_check CHECK (only_row)
 );
+
+create table gatehouse.uploaded_sboms (
+  id bigint not null generated always as identity,
+  image text not null,
+  format text not null,
+  spec_version text not null,
+  document bytea,
+  digest text not null,
+  uploaded_by text not null,
+  uploaded_at timestamp with time zone not null default now(),
+  constraint uploaded_sboms_pkey PRIMARY KEY (id),
+  constraint uploaded_sboms_image_fkey FOREIGN KEY (image) REFERENCES gatehouse.images(digest) ON DELETE CASCADE,
+  constraint uploaded_sboms_format_check CHECK ((format = ANY (ARRAY['cyclonedx'::text, 'spdx'::text])))
+);
+CREATE INDEX uploaded_sboms_image ON gatehouse.uploaded_sboms USING btree (image, id DESC);
 
 create table gatehouse.verdicts (
   image text not null,

@@ -9,6 +9,7 @@ export { endOfLife } from './end-of-life.ts';
 export { SbomError, sbomErrorCodes } from './errors.ts';
 export { toCycloneDx } from './formats/cyclonedx.ts';
 export type { DescribedImage } from './formats/described-image.ts';
+export { MAX_DOCUMENT_BYTES } from './formats/parse-json.ts';
 export { readSbomDocument, type SbomDocument } from './formats/read-document.ts';
 export { toSpdx } from './formats/spdx.ts';
 export {

@@ -18,7 +18,7 @@ const options = {
 };
 
 const help = {
-  usage: 'gatehouse sbom SOURCE [options]',
+  usage: 'gatehouse sbom SOURCE [options]\n       gatehouse sbom upload FILE [options]',
   summary: `Says what is in an image. SOURCE is one of
 ${sourceForms.map((form) => `  ${form}`).join('\n')}`,
   example: 'gatehouse sbom docker-archive:app.tar -o purls',
@@ -26,6 +26,11 @@ ${sourceForms.map((form) => `  ${form}`).join('\n')}`,
 
 /** Catalogs one image and prints what it holds; what could not be read is told on stderr. */
 export async function sbom(argv: readonly string[]): Promise<void> {
+  // No source has that name: each begins with a scheme and a colon.
+  if (argv[0] === 'upload') {
+    await (await import('./sbom-upload.ts')).uploadSbom(argv.slice(1));
+    return;
+  }
   if (argv.includes('--help')) {
     process.stdout.write(describeOptions(help, options));
     return;

@@ -15,5 +15,7 @@ export interface App {
 export type Caller =
   | { readonly role: 'agent'; readonly cluster: string; readonly node: string }
   | { readonly role: 'webhook'; readonly cluster: string }
-  | { readonly role: 'admin'; readonly name: string };
+  | { readonly role: 'admin'; readonly name: string }
+  /** May upload SBOMs, and nothing else. */
+  | { readonly role: 'uploader'; readonly name: string };
 export type Role = Caller['role'];

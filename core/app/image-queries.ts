@@ -9,7 +9,7 @@ import type { App } from './app.ts';
 import { worstFirst } from './verdict-of.ts';
 
 /** An image with what is thought of it. */
-export type ImageSummary = Pick<ImageRow, 'digest' | 'platform' | 'state' | 'reason'> & {
+export type ImageSummary = Pick<ImageRow, 'digest' | 'platform' | 'state' | 'reason' | 'source'> & {
   readonly aliases: readonly string[];
   readonly verdict: Verdict | null;
 };
@@ -45,11 +45,12 @@ async function summaries(app: App, rows: readonly ImageRow[]): Promise<ImageSumm
   const digests = rows.map((image) => image.digest);
   const aliases = await currentAliases(app.database, digests);
   const verdicts = new Map((await verdictsOf(app.database, digests)).map((row) => [row.image, row.verdict]));
-  return rows.map(({ digest, platform, state, reason }) => ({
+  return rows.map(({ digest, platform, state, reason, source }) => ({
     digest,
     platform,
     state,
     reason,
+    source,
     aliases: aliases.get(digest) ?? [],
     verdict: verdicts.get(digest) ?? null,
   }));

@@ -15,10 +15,12 @@ import { loadedFiles } from '../datastore/runtime-facts.ts';
 import { markKeys, markVerdicts } from '../datastore/stale.ts';
 import type { App } from './app.ts';
 import { withChains } from './layers.ts';
+import { uploadedContents } from './uploaded-sboms.ts';
 
 /**
  * Folds an image's layers to its packages, and has the new ones matched and the image judged. Whatever is missing is
- * waited for; what cannot be read makes the image partial or failed.
+ * waited for; what cannot be read makes the image partial or failed. Where no layer was read so far, what somebody
+ * uploaded stands.
  */
 export async function composeImage(app: App, digest: string, catalogerVersion: string): Promise<void> {
   await app.database.transaction(async (sql) => {
@@ -27,29 +29,71 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
     const image = await findImage(sql, digest, { lock: true });
     if (!image) return;
     const layers = await layersOf(sql, withChains(image.diffIds), catalogerVersion);
-    if (layers.length < new Set(image.diffIds).size) return;
-    const readable = await readableLayers(image, layers);
-    const loaded = await loadedFiles(sql, digest);
-    const contents = fold(
-      readable.map(({ fragment }) => fragment),
-      loaded,
-    );
-    const isWhole = layers.every(({ fragment }) => fragment !== null);
-    const encoded = isWhole ? undefined : await findRoot(sql, digest, catalogerVersion);
-    const root = encoded && fold([await decodeFragment(encoded)], loaded);
+    // A layer may be in an image twice.
+    const isThere = isDescribed(image) && layers.length >= new Set(image.diffIds).size;
+    const read = isThere ? await readContents(sql, image, layers, catalogerVersion) : undefined;
+    const by = isThere ? catalogerVersion : undefined;
+    if (!read?.isAny && (await composeUploaded(app, sql, image, by))) return;
+    if (!read) return;
+    const { contents, root, diffIds } = read;
     await setComposed(sql, digest, {
       ...stateOf(image, { layers, root, problems: contents.problems }),
       os: contents.os ?? root?.os,
+      source: 'layers',
       catalogerVersion,
     });
-    const held = heldPackages(
-      contents,
-      readable.map(({ diffId }) => diffId),
-    );
+    const held = heldPackages(contents, diffIds);
     await keepPackages(sql, image, root ? withRoot(held, heldPackages(root, [])) : held);
     await app.jobs.send(sql, 'rematch-packages', {});
     await app.jobs.send(sql, 'judge-images', {});
   });
+}
+
+/** What nodes have read of an image: its layers, and where some could not be read what a container of it shows. */
+export async function readContents(
+  sql: Sql,
+  image: ImageRow,
+  layers: readonly StoredLayer[],
+  catalogerVersion: string,
+) {
+  const readable = await readableLayers(image, layers);
+  const loaded = await loadedFiles(sql, image.digest);
+  const contents = fold(
+    readable.map(({ fragment }) => fragment),
+    loaded,
+  );
+  const isWhole = layers.every(({ fragment }) => fragment !== null);
+  const encoded = isWhole ? undefined : await findRoot(sql, image.digest, catalogerVersion);
+  const root = encoded && fold([await decodeFragment(encoded)], loaded);
+  const isAny = isWhole || readable.length > 0 || root !== undefined;
+  return { contents, root, diffIds: readable.map(({ diffId }) => diffId), isAny };
+}
+
+/** Whether anyone has said what it is made of. */
+function isDescribed({ proven, diffIds }: ImageRow): boolean {
+  return proven || diffIds.length > 0;
+}
+
+/**
+ * Takes an uploaded SBOM for what the image holds, unless nodes have read it once; false if that is so or there is none.
+ * It is somebody's word, which nobody has checked: so the image is known in part only.
+ */
+async function composeUploaded(
+  app: App,
+  sql: Sql,
+  image: ImageRow,
+  catalogerVersion: string | undefined,
+): Promise<boolean> {
+  if (catalogerVersion === undefined && image.source === 'layers') return false;
+  const uploaded = await uploadedContents(sql, image.digest);
+  if (!uploaded) return false;
+  const { contents, diffIds, reason } = uploaded;
+  const { os } = contents;
+  await setComposed(sql, image.digest, { state: 'partial', reason, os, source: 'upload', catalogerVersion });
+  await keepPackages(sql, image, heldPackages(contents, diffIds));
+  await app.jobs.send(sql, 'rematch-packages', {});
+  await app.jobs.send(sql, 'judge-images', {});
+  return true;
 }
 
 const FROM_ROOT =
@@ -129,7 +173,12 @@ function heldPackages({ packages, os }: ImageContents, diffIds: readonly string[
     key: packageKeys(each, os)[0],
     layer: diffIds[each.layer] ?? '',
     locations: each.locations.map(({ path }) => path),
-    bySystem: systemIsJudged && !isOfSystem(each) && each.locations.every(({ owned }) => owned),
+    // Of a package without a place, as in some SBOMs, nobody knows whose it is.
+    bySystem:
+      systemIsJudged &&
+      !isOfSystem(each) &&
+      each.locations.length > 0 &&
+      each.locations.every(({ owned }) => owned),
     loaded: each.loaded ?? false,
   }));
 }

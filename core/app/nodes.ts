@@ -1,6 +1,7 @@
+import { CATALOGER_VERSION } from '@gatehouse/sbom';
 import { type Alias, learnAliases, type NodeName } from '../datastore/aliases.ts';
 import type { Sql } from '../datastore/database.ts';
-import { unknownImages } from '../datastore/images.ts';
+import { deleteImages, unknownImages } from '../datastore/images.ts';
 import {
   type ContainerRecord,
   listNodes,
@@ -9,6 +10,7 @@ import {
   upsertNode,
 } from '../datastore/nodes.ts';
 import { markVerdicts } from '../datastore/stale.ts';
+import { adoptUploads, misnamedUploads } from '../datastore/uploaded-sboms.ts';
 import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
 import { aliases, digest, shortText } from './names.ts';
@@ -63,8 +65,26 @@ export async function hearOf(
   const { isNew } = await upsertNode(sql, node, word.runtime);
   const touched = await learnAliases(sql, node, word.names, { complete: word.complete, isFirstWord: isNew });
   if (touched.length === 0) return;
-  await markVerdicts(sql, touched);
+  const misnamed = await misnamedUploads(sql, touched);
+  await markVerdicts(sql, [...touched, ...misnamed.map((each) => each.misnamed)]);
+  await takeOverUploads(app, sql, misnamed);
   await app.jobs.send(sql, 'judge-images', {});
+}
+
+/** An SBOM may have been uploaded for the digest of a manifest, when nobody knew yet whose that is. */
+async function takeOverUploads(
+  app: App,
+  sql: Sql,
+  misnamed: readonly { misnamed: string; image: string }[],
+): Promise<void> {
+  for (const each of misnamed) {
+    await adoptUploads(sql, each);
+    await app.jobs.send(sql, 'compose-image', { image: each.image, catalogerVersion: CATALOGER_VERSION });
+  }
+  await deleteImages(
+    sql,
+    misnamed.map((each) => each.misnamed),
+  );
 }
 
 export function nodes(app: App): Promise<NodeRow[]> {

@@ -12,6 +12,7 @@ const image: ImageRow = {
   proven: true,
   state: 'ready',
   reason: null,
+  source: 'layers',
   os: { id: 'debian', versionId: '12' },
   composedAt: new Date('2026-01-02T03:04:05Z'),
   composedBy: 'v1',

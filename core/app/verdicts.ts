@@ -7,7 +7,7 @@ import { findingsOfImages } from '../datastore/findings.ts';
 import { lockImages } from '../datastore/images.ts';
 import { imagesToMatch } from '../datastore/packages.ts';
 import { takeVerdicts } from '../datastore/stale.ts';
-import { type VerdictRow, verdictsOf, writeVerdicts } from '../datastore/verdicts.ts';
+import { forgottenImages, type VerdictRow, verdictsOf, writeVerdicts } from '../datastore/verdicts.ts';
 import type { App } from './app.ts';
 import { verdictOf } from './verdict-of.ts';
 
@@ -41,8 +41,10 @@ async function judgeBatch(app: App): Promise<boolean> {
         verdict: verdictOf(image, findings.get(image.digest) ?? [], feedsAsOf),
       }))
       .filter((change) => differs(change, known.get(change.image)));
-    if (changes.length > 0) await writeVerdicts(sql, changes);
-    app.log.debug({ judged: judged.length, changed: changes.length }, 'images judged');
+    const gone = await forgottenImages(sql, stale);
+    const news = [...changes, ...gone.map((image) => ({ image, aliases: [], verdict: null }))];
+    if (news.length > 0) await writeVerdicts(sql, news);
+    app.log.debug({ judged: judged.length, changed: news.length }, 'images judged');
     return true;
   });
 }

@@ -93,6 +93,7 @@ function toCaller(cluster: ClusterIssuer, payload: JWTPayload): Caller {
         `service account ${account} of cluster ${cluster.cluster} has no role here`,
       );
     case 'admin':
+    case 'uploader':
       return { role, name: `${cluster.cluster}/${account}` };
     case 'webhook':
       return { role, cluster: cluster.cluster };

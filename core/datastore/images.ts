@@ -25,21 +25,26 @@ export interface ImageRow extends ImageRecord {
   readonly composedAt: Date | null;
   /** The version of the catalogers whose fragments it was composed of. */
   readonly composedBy: string | null;
+  /** Whose word its packages are; null while there are none. */
+  readonly source: PackageSource | null;
 }
 
+/** What nodes read of its layers, or an SBOM that somebody uploaded. */
+export type PackageSource = 'layers' | 'upload';
+
 const columns = `digest, platform, diff_ids as "diffIds", proven, state, reason, os, composed_at as "composedAt",
-  composed_by as "composedBy"`;
+  composed_by as "composedBy", source`;
 
 /**
- * Makes an image known, and gives what is known of it then: what was proven, else what was said first. An image that
- * is proven only now is to be composed anew.
+ * Makes an image known, and gives what is known of it then: what was proven, else what was said first; of one that is
+ * known by an upload alone nothing was. An image that is proven only now is to be composed anew.
  */
 export async function insertImage(sql: Sql, image: ImageRecord): Promise<ImageRow> {
   await sql.query(
     `insert into gatehouse.images (digest, platform, diff_ids, proven) values ($1, $2, $3, $4)
-     on conflict (digest) do update set platform = excluded.platform, diff_ids = excluded.diff_ids, proven = true,
-       composed_by = null
-       where excluded.proven and not images.proven`,
+     on conflict (digest) do update set platform = excluded.platform, diff_ids = excluded.diff_ids,
+       proven = excluded.proven, composed_by = null
+       where not images.proven and (excluded.proven or images.diff_ids = '{}')`,
     [image.digest, image.platform, image.diffIds, image.proven],
   );
   const row = await findImage(sql, image.digest);
@@ -68,11 +73,12 @@ export function lockImages(sql: Sql, digests: readonly string[]): Promise<ImageR
   );
 }
 
-/** The images among `digests` that are unknown. */
+/** The images among `digests` of which no node has said what they are made of. */
 export async function unknownImages(sql: Sql, digests: readonly string[]): Promise<string[]> {
   const rows = await sql.query<{ digest: string }>(
     `select wanted.digest from unnest($1::text[]) as wanted (digest)
-     where not exists (select from gatehouse.images image where image.digest = wanted.digest) order by 1`,
+     where not exists (select from gatehouse.images image where image.digest = wanted.digest
+       and (image.proven or image.diff_ids <> '{}')) order by 1`,
     [digests],
   );
   return rows.map((row) => row.digest);
@@ -101,20 +107,29 @@ export async function setComposed(
     state: VerdictState;
     reason: string | undefined;
     os: OperatingSystem | undefined;
-    catalogerVersion: string;
+    source: PackageSource;
+    /** Undefined where no fragments were there to compose it of. */
+    catalogerVersion: string | undefined;
   },
 ): Promise<void> {
   await sql.query(
-    `update gatehouse.images set state = $2, reason = $3, os = $4, composed_by = $5, composed_at = now()
+    `update gatehouse.images set state = $2, reason = $3, os = $4, composed_by = $5, source = $6,
+       composed_at = now()
      where digest = $1`,
     [
       digest,
       composed.state,
       composed.reason ?? null,
       composed.os ? JSON.stringify(composed.os) : null,
-      composed.catalogerVersion,
+      composed.catalogerVersion ?? null,
+      composed.source,
     ],
   );
+}
+
+/** Forgets images, and what hangs on them; their verdicts are to be marked before. */
+export async function deleteImages(sql: Sql, digests: readonly string[]): Promise<void> {
+  await sql.query(`delete from gatehouse.images where digest = any($1)`, [digests]);
 }
 
 /** Images after one another by digest, from `after` on. */

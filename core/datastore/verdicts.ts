@@ -20,6 +20,16 @@ export function verdictsOf(sql: Sql, images: readonly string[]): Promise<Verdict
   );
 }
 
+/** Of the images those that are gone, while their verdicts still stand. */
+export async function forgottenImages(sql: Sql, images: readonly string[]): Promise<string[]> {
+  const rows = await sql.query<{ image: string }>(
+    `select image from gatehouse.verdicts where image = any($1) and verdict is not null
+       and not exists (select from gatehouse.images where digest = image) order by image`,
+    [images],
+  );
+  return rows.map((row) => row.image);
+}
+
 /**
  * Overwrites verdicts, each with a revision of its own, and tells the replicas. From here on until it commits the
  * transaction holds the store's row, so this must be the last thing in it.

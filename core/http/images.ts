@@ -16,6 +16,9 @@ const Image = Type.Object({
   aliases: Type.Array(Type.String()),
   state: Type.Enum(['waiting', 'ready', 'partial', 'failed']),
   reason: Type.Union([Type.String(), Type.Null()], { description: 'Why it is partial or failed' }),
+  source: Type.Union([Type.Enum(['layers', 'upload']), Type.Null()], {
+    description: 'Whose word its packages are: what nodes read of its layers, or an uploaded SBOM',
+  }),
   verdict: Type.Union([VerdictSchema, Type.Null()]),
 });
 

@@ -4,7 +4,7 @@ import swagger from '@fastify/swagger';
 import type { Log } from '@gatehouse/lib/log.ts';
 import type { Address } from '@gatehouse/lib/options.ts';
 import fastify, { type FastifyInstance, type FastifyRequest } from 'fastify';
-import type { App } from '../app/app.ts';
+import type { App, Caller, Role } from '../app/app.ts';
 import { authenticate, type TokenAuthority } from '../auth/authenticator.ts';
 import { CoreError } from '../errors.ts';
 import { driftRoutes } from './drift.ts';
@@ -12,6 +12,18 @@ import { feedRoutes } from './feeds.ts';
 import { imageRoutes } from './images.ts';
 import { nodeRoutes } from './nodes.ts';
 import { sendProblems } from './problem.ts';
+import { sbomRoutes } from './sboms.ts';
+
+declare module 'fastify' {
+  interface FastifyContextConfig {
+    /** Who may call; admins if nothing is said. */
+    role?: Role;
+  }
+  interface FastifyRequest {
+    /** Who calls, as logs name him. */
+    caller: string;
+  }
+}
 
 /** No request of the API has a body of more than a few fields. */
 const MAX_BODY_BYTES = 1024 * 1024;
@@ -54,12 +66,19 @@ export async function createHttpServer(
     async (api) => {
       api.addHook('onRequest', async (request) => {
         const { authorization } = request.headers;
-        if (parts.trustsLoopback && !authorization && isLocal(request)) return;
+        if (parts.trustsLoopback && !authorization && isLocal(request)) {
+          request.caller = 'this machine';
+          return;
+        }
         const caller = await authenticate(parts.authorities, authorization);
-        if (caller.role !== 'admin')
-          throw new CoreError('forbidden', `the API is not for callers of role ${caller.role}`);
+        const { role = 'admin' } = request.routeOptions.config;
+        if (caller.role !== role)
+          throw new CoreError('forbidden', `this is for callers of role ${role}; you are ${caller.role}`);
+        request.caller = nameOf(caller);
       });
+      api.decorateRequest('caller', '');
       await api.register(imageRoutes(parts.app));
+      await api.register(sbomRoutes(parts.app));
       await api.register(feedRoutes(parts.app));
       await api.register(nodeRoutes(parts.app));
       await api.register(driftRoutes(parts.app));
@@ -68,6 +87,10 @@ export async function createHttpServer(
   );
   server.get('/api/v1/openapi.json', { schema: { hide: true } }, async () => server.swagger());
   return server;
+}
+
+function nameOf(caller: Caller): string {
+  return 'name' in caller ? caller.name : caller.role;
 }
 
 function isLocal({ host, socket }: FastifyRequest): boolean {

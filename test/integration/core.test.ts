@@ -112,6 +112,14 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(await bring(running.agents.n2, imageOf(base, top))).toEqual([]);
   });
 
+  it('gives a verdict on an image that has one layer twice', async () => {
+    await using watcher = watch();
+    const layer = await layerOf({ ...debian(), ...npmPackage('minimist', '1.2.0') });
+    const image = imageOf(layer, layer);
+    await bring(running.agents.n1, image);
+    expect((await watcher.until(image.digest, () => true)).fixable.critical).toBe(1);
+  });
+
   it('folds the layers: what an upper layer removes has no findings', async () => {
     await using watcher = watch();
     const vulnerable = await layerOf({ ...debian(), ...npmPackage('minimist', '1.2.0') });

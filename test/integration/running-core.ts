@@ -54,6 +54,8 @@ export async function startRunningCore(options: {
             new Map<string, Caller>([
               ...NODES.map((node) => [node, { role: 'agent', cluster: CLUSTER, node }] as const),
               ['webhook', { role: 'webhook', cluster: CLUSTER }],
+              ['ann', { role: 'admin', name: 'ann' }],
+              ['ci', { role: 'uploader', name: 'ci' }],
             ]),
           ),
         ],
