@@ -1,9 +1,9 @@
 import { open, readdir } from 'node:fs/promises';
 import type { ContainerProcess } from '../runtimes/runtime.ts';
-import { Mounts } from './mounts.ts';
+import { Mounts, type OverlayRoot } from './mounts.ts';
 import { DELETED, mappedFiles } from './proc-maps.ts';
 import { linkOf, mountsOf } from './processes.ts';
-import { isWritten } from './programs.ts';
+import type { WrittenPrograms } from './programs.ts';
 
 /** How a program that is not of the image got into a container; see `DriftedFile` in nodes.proto. */
 export type DriftKind = 'written' | 'mounted' | 'memory' | 'deleted';
@@ -49,6 +49,7 @@ const ARCHIVE = /\.(jar|war)$/;
 export async function lookAtContainer(
   { node, pid }: ContainerProcess,
   pids: readonly number[],
+  written: WrittenPrograms,
 ): Promise<Sight | undefined> {
   const proc = `${node}/proc`;
   const mountinfo = await readText(`${proc}/${pid}/mountinfo`);
@@ -61,7 +62,7 @@ export async function lookAtContainer(
   };
   for (const [link, running] of programsOf(proc, pids)) {
     const exe = `${proc}/${running[0]}/exe`;
-    const kind = await driftOf(mounts, { node, link, exe });
+    const kind = await driftOf(link, mounts, (root) => written.isWritten(root, { node, path: link, exe }));
     if (kind) drift.push({ kind, path: printable(link), exe, link });
     else keep(link);
     for (const each of running.slice(0, MAX_MAPS_PER_PROGRAM)) {
@@ -89,13 +90,13 @@ function sample(pids: readonly number[]): readonly number[] {
 }
 
 async function driftOf(
+  link: string,
   mounts: Mounts,
-  { node, link, exe }: { readonly node: string; readonly link: string; readonly exe: string },
+  isWritten: (root: OverlayRoot) => Promise<boolean>,
 ): Promise<DriftKind | undefined> {
   if (link.endsWith(DELETED)) return link.startsWith(MEMORY) ? 'memory' : 'deleted';
   if (mounts.isMounted(link)) return 'mounted';
-  if (mounts.root && (await isWritten(mounts.root, { node, path: link, link: exe }))) return 'written';
-  return undefined;
+  return mounts.root && (await isWritten(mounts.root)) ? 'written' : undefined;
 }
 
 /**

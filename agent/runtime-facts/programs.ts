@@ -1,25 +1,50 @@
 import { constants } from 'node:fs';
-import { type FileHandle, lstat, open } from 'node:fs/promises';
+import { type FileHandle, lstat, open, stat } from 'node:fs/promises';
 import type { OverlayRoot } from './mounts.ts';
 
 /** Programs of 200 MB there are; a larger one in the container's own folder is taken for written. */
 const MAX_COMPARED_BYTES = 512 * 1024 * 1024;
 const CHUNK_BYTES = 256 * 1024;
 
+/** A node has some hundred programs that were copied so. */
+const MAX_REMEMBERED = 1_000;
+
+/** A program that runs. */
+export interface Program {
+  /** Where this process sees the root of the node. */
+  readonly node: string;
+  /** Its path in the container. */
+  readonly path: string;
+  /** The link in /proc to it. */
+  readonly exe: string;
+}
+
 /**
- * Whether a program that runs, given by its link in /proc, was written into the container, and is not just what the
- * image has there: to change the owner or the rights of a file copies it into the container's own folder as well.
- * `node` is where this process sees the root of the node.
+ * Tells what was written into a container from what the image has there: to change the owner or the rights of a file, too,
+ * copies it into the container's own folder.
  */
-export async function isWritten(
-  { upper, lowers }: OverlayRoot,
-  { node, path, link }: { readonly node: string; readonly path: string; readonly link: string },
-): Promise<boolean> {
-  if (!(await isPlainFile(node + upper, path))) return false;
-  for (const lower of lowers) {
-    if (await isPlainFile(node + lower, path)) return !(await isSameContent(link, `${node}${lower}${path}`));
+export class WrittenPrograms {
+  /** Files of which it is known that they are mere copies. A file that is changed gets another time. */
+  readonly #copies = new Set<string>();
+
+  async isWritten({ upper, lowers }: OverlayRoot, { node, path, exe }: Program): Promise<boolean> {
+    if (!(await isPlainFile(node + upper, path))) return false;
+    const file = await identityOf(exe);
+    if (file !== undefined && this.#copies.has(file)) return false;
+    for (const lower of lowers) {
+      if (!(await isPlainFile(node + lower, path))) continue;
+      if (!(await isSameContent(exe, `${node}${lower}${path}`))) return true;
+      if (this.#copies.size >= MAX_REMEMBERED) this.#copies.clear();
+      if (file !== undefined) this.#copies.add(file);
+      return false;
+    }
+    return true;
   }
-  return true;
+}
+
+async function identityOf(exe: string): Promise<string | undefined> {
+  const stats = await stat(exe, { bigint: true }).catch(() => undefined);
+  return stats && `${stats.dev} ${stats.ino} ${stats.ctimeNs}`;
 }
 
 /** Looked up name by name: a link on the way would lead out of the folder, into the node itself. */

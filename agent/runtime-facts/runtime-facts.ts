@@ -6,6 +6,7 @@ import type { AgentMetrics } from '../metrics.ts';
 import type { Runtime, RuntimeContainer } from '../runtimes/runtime.ts';
 import { type Drift, lookAtContainer, type Sight } from './look.ts';
 import { linkOf, processesByMounts } from './processes.ts';
+import { WrittenPrograms } from './programs.ts';
 
 /** When containers are looked at, in milliseconds. */
 export interface FactsPlan {
@@ -56,6 +57,7 @@ export class RuntimeFacts {
   readonly #watched = new Map<string, Watched>();
   /** The files that the core was told of, by image. */
   readonly #told = new Map<string, Set<string>>();
+  readonly #written = new WrittenPrograms();
   #misses = 0;
 
   constructor(parts: FactsParts, plan: FactsPlan) {
@@ -88,7 +90,10 @@ export class RuntimeFacts {
     while (!signal.aborted) {
       await delay(this.#plan.tick, undefined, { signal }).catch(() => undefined);
       const now = performance.now();
-      const due = [...this.#watched.values()].filter(({ next }) => next <= now);
+      // Whoever has waited longest is first.
+      const due = [...this.#watched.values()]
+        .filter(({ next }) => next <= now)
+        .sort((a, b) => a.next - b.next);
       if (due.length === 0 || signal.aborted) continue;
       await this.#lookAt(due.slice(0, MAX_LOOKS_PER_TICK), signal);
     }
@@ -124,7 +129,7 @@ export class RuntimeFacts {
     const { runtime, metrics } = this.#parts;
     const process = await runtime.processOf(container.id, signal);
     const pids = process && (await processes.sharing(`${process.node}/proc`, process.pid));
-    const sight = pids && (await lookAtContainer(process, pids));
+    const sight = pids && (await lookAtContainer(process, pids, this.#written));
     metrics.looks.inc({ result: sight ? 'seen' : 'hidden' });
     if (process) this.#noteMiss(!sight);
     return sight;
@@ -142,18 +147,20 @@ export class RuntimeFacts {
   async #tell(watched: Watched, sight: Sight, signal: AbortSignal): Promise<void> {
     const { core, log, metrics } = this.#parts;
     const { id, image, namespace, pod, name } = watched.container;
-    const told = this.#told.get(image) ?? new Set();
-    const loaded = [...sight.loaded].filter((path) => !told.has(path));
     const drift = await this.#confirm(
       sight.drift.filter((each) => !watched.drift.has(keyOf(each))),
       signal,
     );
+    // The container is gone meanwhile, and with it perhaps what was known of its image.
+    if (this.#watched.get(id) !== watched) return;
+    const told = this.#told.get(image) ?? new Set();
+    this.#told.set(image, told);
+    const loaded = [...sight.loaded].filter((path) => !told.has(path));
     const fresh = drift.slice(0, MAX_DRIFT - watched.drift.size);
     if (loaded.length === 0 && fresh.length === 0) return;
     const report = { container: id, loaded, drift: fresh.map(({ path, kind }) => ({ path, kind })) };
     if (!(await core.reportRuntimeFacts(report, signal))) return;
     for (const path of loaded) told.add(path);
-    this.#told.set(image, told);
     for (const each of fresh) {
       const { kind, path } = each;
       watched.drift.add(keyOf(each));
