@@ -11,6 +11,7 @@ import { AgentError } from './errors.ts';
 import { bringImage, originOf } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
+import type { Registries } from './registry-layers.ts';
 import { type FactsPlan, RuntimeFacts } from './runtime-facts/runtime-facts.ts';
 import type { Inventory, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 
@@ -21,6 +22,8 @@ export interface AgentParts {
   readonly cataloger: LayerCataloger;
   /** Without one nothing is cataloged while the core is away. */
   readonly outbox?: Outbox | undefined;
+  /** Without them nothing is asked for that the node has not kept. */
+  readonly registries?: Registries | undefined;
   readonly metrics: AgentMetrics;
   readonly log: Log;
   /** Milliseconds between two looks at the node if nothing happens; each is up to half shorter, so that nodes spread. */
@@ -210,7 +213,7 @@ class Agent {
     inventory: Inventory,
     { isRunning, signal }: { isRunning: boolean; signal: AbortSignal },
   ): Promise<void> {
-    const origin = originOf(this.#parts.runtime, inventory);
+    const origin = originOf(this.#parts.runtime, inventory, this.#parts.registries);
     try {
       this.#leased.delete(image.digest);
       const { whole, askAgainInMs } = await bringImage(this.#parts, origin, image, signal);

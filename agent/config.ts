@@ -1,5 +1,6 @@
 import { logLevels } from '@gatehouse/lib/log.ts';
 import { address, duration, oneOf, onOff, text, whole } from '@gatehouse/lib/options.ts';
+import { registryOptions } from '@gatehouse/registry';
 
 /** All settings of the agent. */
 export const agentOptions = {
@@ -42,6 +43,14 @@ export const agentOptions = {
     { least: 1, most: 1_000_000 },
     200,
   ),
+  registry: onOff('ask the registries of images for layers that the node has not kept'),
+  registryCredentials: text(
+    'FILE',
+    "a Docker config.json with credentials for --registry, such as the kubelet's; nothing means none",
+    '',
+  ),
+  pullSecrets: onOff('use the pull secrets of pods for --registry; the API server is asked for them'),
+  ...registryOptions,
   relist: duration('the longest time between two looks at the node', '60s'),
   runtimeFacts: onOff('look at which files of their images containers run, and at what they run besides'),
   opsListen: address('where /metrics, /healthz and /readyz are served', '0.0.0.0:9090'),

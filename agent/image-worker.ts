@@ -3,17 +3,21 @@ import { CATALOGER_VERSION } from '@gatehouse/sbom';
 import { type BringParts, bringLayer, type CoreForAgents, placeOf, send } from './bring-layer.ts';
 import { bringRoot } from './bring-root.ts';
 import { Leases } from './leases.ts';
+import type { Registries, RegistryLayers } from './registry-layers.ts';
 import type { ImageLayers, Inventory, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 
 /** Where images of a node or of a file come from. */
 export interface ImageOrigin {
   layersOf(image: RuntimeImage, signal: AbortSignal): Promise<ImageLayers>;
   placesOf(image: RuntimeImage, layers: ImageLayers, signal: AbortSignal): Promise<LayerPlaces>;
+  /** Where layers are asked for that are at none of these places. */
+  registryOf?(image: RuntimeImage, layers: ImageLayers): RegistryLayers | undefined;
 }
 
-/** The images of a node. */
-export function originOf(runtime: Runtime, inventory: Inventory): ImageOrigin {
+/** The images of a node; without registries what the node has not kept is not asked for. */
+export function originOf(runtime: Runtime, inventory: Inventory, registries?: Registries): ImageOrigin {
   return {
+    registryOf: (image, layers) => registries?.layersOf(image, layers, inventory),
     layersOf: ({ digest }, signal) => runtime.layersOf(digest, signal),
     placesOf: (image, layers, signal) => runtime.placesOf(image, layers, inventory, signal),
   };
@@ -23,7 +27,10 @@ export function originOf(runtime: Runtime, inventory: Inventory): ImageOrigin {
 export interface Brought {
   /** All layers that were this node's to bring could be read. */
   readonly whole: boolean;
-  /** Other nodes bring the rest: the milliseconds until one of their leases ends, if they do not. */
+  /**
+   * Other nodes bring the rest: the milliseconds until one of their leases ends, if they do not. Or a registry was away
+   * that may be back by then.
+   */
   readonly askAgainInMs?: number;
 }
 
@@ -55,8 +62,10 @@ export async function bringImage(
     leased.delete(diffId);
   }
   const { rootWanted } = missing;
-  const whole = await bringLayers(parts, { origin, image, layers, toRead, leases, rootWanted }, signal);
-  return leased.size === 0 ? { whole } : { whole, askAgainInMs: Math.min(...leased.values()) };
+  const from = { origin, image, layers, toRead, leases, rootWanted };
+  const { whole, askAgainInMs } = await bringLayers(parts, from, signal);
+  const soonest = Math.min(askAgainInMs ?? Number.POSITIVE_INFINITY, ...leased.values());
+  return Number.isFinite(soonest) ? { whole, askAgainInMs: soonest } : { whole };
 }
 
 /** Reads and brings layers, and a container's root if need be; says whether all layers could be read. */
@@ -71,10 +80,12 @@ async function bringLayers(
     rootWanted: boolean;
   },
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<Brought> {
   const { origin, image, layers, toRead, leases } = from;
-  if (toRead.size === 0) return true;
-  await using places = await origin.placesOf(image, layers, signal);
+  if (toRead.size === 0) return { whole: true };
+  await using here = await origin.placesOf(image, layers, signal);
+  using registry = origin.registryOf?.(image, layers);
+  const places = registry ? Object.assign(here, { registry }) : here;
   let whole = true;
   for (const diffId of toRead) {
     if (!(await bringLayer(parts, places, placeOf(image, layers, diffId), signal))) whole = false;
@@ -83,7 +94,8 @@ async function bringLayers(
   const { root } = places;
   if (!whole && from.rootWanted && root !== undefined)
     await bringRoot(parts, { image: image.digest, root }, signal);
-  return whole;
+  const askAgainInMs = registry?.retryInMs();
+  return askAgainInMs === undefined ? { whole } : { whole, askAgainInMs };
 }
 
 /**

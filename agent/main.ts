@@ -3,14 +3,23 @@ import { join } from 'node:path';
 import { CoreClient, renewedFile } from '@gatehouse/core-client';
 import { createLog, type Log } from '@gatehouse/lib/log.ts';
 import { startOpsServer } from '@gatehouse/lib/ops-server.ts';
-import { asksForHelp, describeOptions, type OptionValues, readOptionsOnly } from '@gatehouse/lib/options.ts';
+import {
+  asksForHelp,
+  describeOptions,
+  OptionError,
+  type OptionValues,
+  readOptionsOnly,
+} from '@gatehouse/lib/options.ts';
+import { ownCluster } from '@gatehouse/lib/own-cluster.ts';
 import { runCommand, runUntilSignal } from '@gatehouse/lib/run.ts';
+import { readSettings } from '@gatehouse/registry';
 import { type AgentParts, runAgent } from './agent.ts';
 import { CatalogerProcess } from './cataloger/cataloger-process.ts';
 import type { Share } from './cataloger/pace.ts';
 import { agentOptions } from './config.ts';
 import { createAgentMetrics } from './metrics.ts';
 import { Outbox } from './outbox.ts';
+import { Registries } from './registry-layers.ts';
 import { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 import { connectRuntimes } from './runtimes/connect.ts';
 import type { Runtime } from './runtimes/runtime.ts';
@@ -18,6 +27,7 @@ import type { Runtime } from './runtimes/runtime.ts';
 export { inThisProcess } from './cataloger/cataloger.ts';
 export { createAgentMetrics } from './metrics.ts';
 export { readLayer } from './read-layer.ts';
+export { Registries } from './registry-layers.ts';
 export { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
 export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';
@@ -55,6 +65,7 @@ export async function main(argv: readonly string[]): Promise<void> {
       token: renewedFile(config.coreToken),
     };
     const core = stack.use(new CoreClient(endpoint, log));
+    const registries = await findRegistries(config);
     const share = {
       processors: config.cpuPercent / 100,
       bytesPerSecond: config.readRate * 1024 * 1024,
@@ -63,11 +74,29 @@ export async function main(argv: readonly string[]): Promise<void> {
       stack.use(runtime);
       const outbox = await openOutbox(config, runtime, log);
       const facts = config.runtimeFacts ? FACTS_PLAN : undefined;
-      const parts = { runtime, core, outbox, metrics, log, relist: config.relist, share, facts };
+      const { relist } = config;
+      const parts = { runtime, core, outbox, registries, metrics, log, relist, share, facts };
       stack.use(startAgent(parts));
     }
     return stack.move();
   });
+}
+
+/** Where layers are asked for that the node has not kept, if they are to be. Throws OptionError or RegistryError. */
+async function findRegistries(config: OptionValues<typeof agentOptions>): Promise<Registries | undefined> {
+  const { registry, registryCredentials: credentials, pullSecrets } = config;
+  if (!registry && (pullSecrets || credentials !== '')) {
+    throw new OptionError(
+      'option_invalid',
+      'there are credentials for registries, but no registry is asked',
+      {
+        hint: 'Give --registry as well.',
+      },
+    );
+  }
+  if (!registry) return undefined;
+  const settings = await readSettings(config);
+  return new Registries({ settings, credentials, pullSecrets: pullSecrets ? ownCluster : undefined });
 }
 
 /** Each runtime has an outbox of its own, for what waits there is thrown away once its images were all asked about. */

@@ -5,8 +5,8 @@ import { AgentError } from './errors.ts';
 import type { LayerPlaces } from './runtimes/runtime.ts';
 
 /**
- * Reads one layer of an image where it lies: its folder, which is fastest, else its archive. Throws AgentError
- * `layer_unreadable` with what was wrong with each.
+ * Reads one layer of an image where it lies: its folder, which is fastest, else its archive, else at its
+ * registry. Throws AgentError `layer_unreadable` with what was wrong with each.
  */
 export async function readLayer(
   cataloger: LayerCataloger,
@@ -19,6 +19,9 @@ export async function readLayer(
     { place: 'folder', read: () => readFolder(cataloger, places, { index: layer.index, signal }) },
     { place: 'archive', read: () => readBlob(cataloger, places, { ...layer, signal }) },
   ];
+  const { registry } = places;
+  if (registry)
+    ways.push({ place: 'registry', read: () => registry.catalog(cataloger, { ...layer, signal }) });
   for (const { place, read } of ways) {
     try {
       return await read();

@@ -1,4 +1,5 @@
 import type { LayerBlob } from '@gatehouse/sbom';
+import type { RegistryLayers } from '../registry-layers.ts';
 
 /** An image on the node. */
 export interface RuntimeImage {
@@ -61,6 +62,8 @@ export interface LayerPlaces extends AsyncDisposable {
   readonly blobs: readonly (LayerBlob | { readonly missing: string })[];
   /** The root of a running container of the image, which shows all of its layers and what the container has written. */
   readonly root?: string;
+  /** Not a place on the node, but where to ask for what it has not kept; undefined where that is not wanted. */
+  readonly registry?: RegistryLayers;
 }
 
 /** A container runtime of the node. */
