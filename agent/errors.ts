@@ -7,7 +7,8 @@ export const agentErrorCodes = {
     'A folder of containers-storage is none, or has records of a form that is not understood.',
   image_gone: 'The image is no longer on the node.',
   cataloger_died: 'The process that reads layers took too much memory or time, or crashed.',
-  layer_unreadable: 'A layer lies neither in a folder nor in a blob that could be read on this node.',
+  layer_unreadable:
+    'A layer lies neither in a folder nor in a blob that could be read on this node, and no registry gave it.',
   outbox_unusable:
     'The folder for fragments that wait for the core cannot be read or written; the agent goes on without.',
 } as const;

@@ -27,7 +27,7 @@ import type { Runtime } from './runtimes/runtime.ts';
 export { inThisProcess } from './cataloger/cataloger.ts';
 export { createAgentMetrics } from './metrics.ts';
 export { readLayer } from './read-layer.ts';
-export { Registries } from './registry-layers.ts';
+export { Registries, type RegistryAccess } from './registry-layers.ts';
 export { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
 export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';

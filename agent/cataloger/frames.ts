@@ -30,9 +30,12 @@ export function writeFrame(to: Writable, kind: string, header: object, body: rea
 
 /** Resolves when the other side can take more, or has gone: then whoever reads from it hears why. */
 export async function drained(to: Writable): Promise<void> {
-  if (to.writableNeedDrain && !to.destroyed) {
-    await Promise.race([once(to, 'drain'), once(to, 'close')]).catch(() => undefined);
-  }
+  if (!to.writableNeedDrain || to.destroyed) return;
+  // Takes the listener for what did not happen away again: a layer drains thousands of times.
+  const settled = new AbortController();
+  const { signal } = settled;
+  await Promise.race([once(to, 'drain', { signal }), once(to, 'close', { signal })]).catch(() => undefined);
+  settled.abort();
 }
 
 /** The frames that come in, to the end of the stream. Throws on what is not a frame. */

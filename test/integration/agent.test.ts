@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { connectRuntimes, createAgentMetrics, startAgent } from '@gatehouse/agent/main.ts';
@@ -6,10 +6,10 @@ import { noLog } from '@gatehouse/lib/log.ts';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type FeedsFolder, makeFeedsFolder } from '../fixtures/feeds.ts';
 import { busyboxImage } from '../harness/base-images.ts';
-import { exists } from '../harness/cache.ts';
 import { type Cluster, startCluster } from '../harness/cluster.ts';
 import { buildImage, type Image } from '../harness/images.ts';
 import { eventually } from '../harness/wait.ts';
+import { untilDiscarded } from './discarded.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 import { type RunningCore, startRunningCore, Watcher } from './running-core.ts';
 
@@ -172,7 +172,7 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
     it('reads an image from the folders of its container', async () => {
       const kept = await imageWith({ ...OS_RELEASE, ...npmPackage('left-pad-test', '1.0.0') });
       await run('kept', kept);
-      await untilDiscarded(kept);
+      await untilDiscarded(cluster, kept);
       await using _agent = await startOne();
       await eventually(async () => expect(await found(kept)).toMatchObject({ state: 'ready', packages: 2 }), {
         what: 'the image to be read',
@@ -182,7 +182,7 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
     it('says why an image cannot be read that no container shows, and reads it when one does', async () => {
       const lost = await imageWith({ ...OS_RELEASE, ...npmPackage('left-pad-test', '2.0.0') });
       await cluster.load(lost);
-      await untilDiscarded(lost);
+      await untilDiscarded(cluster, lost);
       await using _agent = await startOne();
       await eventually(
         async () => expect(await found(lost)).toMatchObject({ state: 'partial', packages: 1 }),
@@ -203,26 +203,4 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
 
   // The import of 1.6 keeps archives whatever the setting says.
   if (containerd === '2.4') describe('where containerd discards archives once they are unpacked', discards);
-
-  /** Removing a name for good makes containerd collect what nothing refers to. */
-  async function untilDiscarded(what: Image): Promise<void> {
-    const archive = await topArchive(what);
-    await eventually(
-      async () => {
-        await cluster.ctr(['images', 'tag', what.name, 'registry.test/none:1']);
-        await cluster.ctr(['images', 'rm', '--sync', 'registry.test/none:1']);
-        if (await exists(archive)) throw new Error(`${archive} is still there`);
-      },
-      { what: 'the archives to be discarded' },
-    );
-  }
-
-  async function topArchive({ folder, digest }: Image): Promise<string> {
-    const [algorithm = '', hex = ''] = digest.split(':');
-    const manifest = JSON.parse(await readFile(path.join(folder, 'blobs', algorithm, hex), 'utf8')) as {
-      layers: { digest: string }[];
-    };
-    const blobs = path.join(cluster.root, 'var/lib/containerd/io.containerd.content.v1.content/blobs');
-    return path.join(blobs, ...(manifest.layers.at(-1)?.digest.split(':') ?? []));
-  }
 });
