@@ -40,7 +40,10 @@ const samples: Readonly<Record<string, readonly (string | Buffer | FileParts)[]>
     'Package: a\nStatus: install ok installed\nVersion: 1\nArchitecture: amd64\nSource: s (2)\n',
     'Package: a\nStatus: deinstall ok config-files\nVersion: 1\n\nPackage: b\n',
   ],
-  'dpkg-files': [fileOf('/.\n/usr\n/usr/bin/x\n', 'a:amd64.list')],
+  'dpkg-files': [
+    fileOf('/.\n/usr\n/usr/bin/x\n', 'a:amd64.list'),
+    fileOf(`${'0'.repeat(32)}  usr/bin/x\n`, 'a.md5sums'),
+  ],
   apk: ['P:a\nV:1-r0\nA:x86_64\no:s\nF:usr/bin\nR:x\n\nP:b\n'],
   rpm: [sqliteOf(rpmRows), bdbOf(rpmRows), bdbOf(rpmRows, { isBigEndian: true }), ndbOf(rpmRows), '', 'x'],
   'rpm-manifest': ['a\t1-2\t1\t1\tv\t(none)\t1\tnoarch\t3\ts-1-2.src.rpm\nb\n'],
@@ -85,7 +88,7 @@ const samples: Readonly<Record<string, readonly (string | Buffer | FileParts)[]>
 /** What each version of a cataloger gives for its samples. A new hash here needs a new version there. */
 const outputs = {
   'dpkg 1': '65dc92861590d48a',
-  'dpkg-files 2': '301c95923c50905a',
+  'dpkg-files 3': 'c407c931eedbaa20',
   'apk 2': '2f6f09b78f14b39d',
   'rpm 2': 'db25681e3be696e2',
   'rpm-manifest 1': '80dbd61021ef318d',

@@ -48,6 +48,16 @@ describe('the packages of which a file ran', () => {
     ]);
   });
 
+  it('are those of the system also in images without dpkg, which have a list of checksums for each', async () => {
+    const distroless: readonly SampleEntry[] = [
+      { name: 'var/lib/dpkg/status.d/libssl3', content: stanza('libssl3') },
+      { name: 'var/lib/dpkg/status.d/libssl3.md5sums', content: `${'0'.repeat(32)}  ${SSL}\n` },
+      { name: 'var/lib/dpkg/status.d/libc6', content: stanza('libc6') },
+      { name: SSL },
+    ];
+    expect(await loaded([SSL], distroless)).toEqual(['libssl3']);
+  });
+
   it('are none where nothing ran, or only what the image does not have or nobody can run', async () => {
     expect(await loaded([], debian)).toEqual([]);
     expect(await loaded(['usr/bin/other', 'usr/bin', 'usr/share/doc/libssl3/copyright'], debian)).toEqual([]);
