@@ -1,5 +1,5 @@
 export type { Cataloger, Findings } from './catalogers/cataloger.ts';
-export { examine } from './catalogers/examine.ts';
+export { type Examined, examine } from './catalogers/examine.ts';
 export { FileParts } from './catalogers/file-parts.ts';
 export { CATALOGER_VERSION, CATALOGER_VERSION_FORM, catalogerNamed } from './catalogers/table.ts';
 export { chainIds } from './chain-ids.ts';

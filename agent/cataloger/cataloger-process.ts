@@ -9,9 +9,9 @@ import {
   catalogFolder,
   catalogRoot,
   decodeFragment,
+  type Examined,
   type Examiner,
   type FileParts,
-  type Findings,
   type Fragment,
   type LayerBlob,
   SbomError,
@@ -47,8 +47,6 @@ interface Limits {
   readonly memoryBytes: number;
   readonly layerMs: number;
 }
-
-type Findable = Findings | 'needs-whole' | undefined;
 
 /**
  * Catalogs layers in a process of its own, which gets bytes and has nothing else: no capability, another user, no files
@@ -141,7 +139,7 @@ class RunningChild {
   readonly #pace: Pace | undefined;
   readonly #to: Writable;
   readonly #from: Readable;
-  readonly #examinations = new Map<number, PromiseWithResolvers<Findable>>();
+  readonly #examinations = new Map<number, PromiseWithResolvers<Examined>>();
   readonly #ended = Promise.withResolvers<never>();
   #next = 0;
   #blob: BlobWork | undefined;
@@ -232,9 +230,9 @@ class RunningChild {
     }
   }
 
-  examine(cataloger: Cataloger, file: FileParts): Promise<Findable> {
+  examine(cataloger: Cataloger, file: FileParts): Promise<Examined> {
     const id = this.#next++;
-    const answer = Promise.withResolvers<Findable>();
+    const answer = Promise.withResolvers<Examined>();
     this.#examinations.set(id, answer);
     const { size, hint, pieces, searched } = file;
     const parts = pieces.map(({ start, bytes }) => ({ start, length: bytes.length }));
@@ -285,7 +283,7 @@ class RunningChild {
 
   #take({ kind, header, body }: Frame): void {
     if (kind === 'examined') {
-      const { id, findings } = header as { id: number; findings?: Findings | 'needs-whole' };
+      const { id, findings } = header as { id: number; findings?: Examined };
       this.#examinations.get(id)?.resolve(findings);
       this.#examinations.delete(id);
     } else if (kind === 'open') {

@@ -31,21 +31,52 @@ export function wholeOf(cataloger: Cataloger, size: number): readonly FilePart[]
   return size > cataloger.maxBytes ? [] : [{ start: 0, length: size }];
 }
 
+/** The parts that there are do not suffice: other ones do, or only the whole file. */
+export type Lacking = 'needs-whole' | { readonly needs: readonly FilePart[] };
+/** Undefined if the file is no evidence. */
+export type Examined = Findings | Lacking | undefined;
+
+export function isLacking(found: Examined): found is Lacking {
+  return found === 'needs-whole' || (typeof found === 'object' && 'needs' in found);
+}
+
+/** The parts for a second look; none if they are more than are read of a file: who asks for them may be taken over. */
+export function partsLacking(
+  lacking: Lacking | undefined,
+  cataloger: Cataloger,
+  size: number,
+): readonly FilePart[] {
+  if (typeof lacking !== 'object') return wholeOf(cataloger, size);
+  const isSound = ({ start, length }: FilePart): boolean =>
+    [start, length].every((each) => Number.isSafeInteger(each) && each >= 0) && start + length <= size;
+  const total = lacking.needs.reduce((sum, { length }) => sum + length, 0);
+  return lacking.needs.every(isSound) && total <= cataloger.maxBytes ? lacking.needs : [];
+}
+
+/** What is known of a file of which even the second look did not find enough. */
+export function settleLacking(found: Examined, size: number): Findings | undefined {
+  return isLacking(found) ? tooLarge(size) : found;
+}
+
 /**
- * What a cataloger finds in a file; undefined if it is no evidence, `needs-whole` if the parts that are there do not
+ * What a cataloger finds in a file; undefined if it is no evidence, and what it lacks if the parts that are there do not
  * suffice. Never throws for what is in the file: a fault in it is a finding, for the file is evidence all the same and
  * hides that of a lower layer.
  */
-export function examine(cataloger: Cataloger, file: FileParts): Findings | 'needs-whole' | undefined {
+export function examine(cataloger: Cataloger, file: FileParts): Examined {
   try {
     const findings = cataloger.catalog(file);
     return findings && settle(findings);
   } catch (error) {
     if (error instanceof EvidenceFault) return fault('evidence_invalid', error.message);
     if (!(error instanceof OutsideParts)) return fault('evidence_invalid', 'the file cannot be parsed');
-    if (file.size <= cataloger.maxBytes) return 'needs-whole';
-    return fault('evidence_too_large', `the file has ${file.size} bytes`);
+    if (error.needs) return { needs: error.needs };
+    return file.size <= cataloger.maxBytes ? 'needs-whole' : tooLarge(file.size);
   }
+}
+
+function tooLarge(size: number): Findings {
+  return fault('evidence_too_large', `the file has ${size} bytes`);
 }
 
 function fault(code: NonNullable<Findings['problem']>['code'], message: string): Findings {

@@ -20,7 +20,15 @@ export interface Piece {
 }
 
 /** Thrown where a part is read that is not there, though the file has it. */
-export class OutsideParts extends Error {}
+export class OutsideParts extends Error {
+  /** All that has to be there instead; left out if only the whole file will do. */
+  readonly needs: readonly FilePart[] | undefined;
+
+  constructor(message: string, needs?: readonly FilePart[]) {
+    super(message);
+    this.needs = needs;
+  }
+}
 
 interface FileOptions {
   readonly hint?: string;
@@ -65,6 +73,11 @@ export class FileParts {
     return this.pieces.reduce((sum, { bytes }) => sum + bytes.length, 0);
   }
 
+  /** Whether all of a part can be read. */
+  has({ start, length }: FilePart): boolean {
+    return this.#fetch !== undefined || this.#pieceWith(start, start + length) !== undefined;
+  }
+
   /** What was found in a part that was searched; undefined if it was not. */
   foundIn(part: FilePart): readonly Piece[] | undefined {
     if (!this.searched.some(({ start, length }) => start === part.start && length === part.length)) {
@@ -78,9 +91,13 @@ export class FileParts {
   read(start: number, length: number): Buffer {
     const end = Math.min(this.size, start + length);
     if (end <= start) return Buffer.alloc(0);
-    const piece = this.pieces.find((each) => each.start <= start && end <= each.start + each.bytes.length);
+    const piece = this.#pieceWith(start, end);
     if (piece) return piece.bytes.subarray(start - piece.start, end - piece.start);
     if (this.#fetch) return this.#fetch({ start, length: end - start });
     throw new OutsideParts(`bytes ${start} to ${end} are not there`);
+  }
+
+  #pieceWith(start: number, end: number): Piece | undefined {
+    return this.pieces.find((each) => each.start <= start && end <= each.start + each.bytes.length);
   }
 }

@@ -3,8 +3,8 @@ import { describe, expect, it } from 'vitest';
 import { fileOf } from '../testing/files.ts';
 import { rawZip, type SampleZipEntry } from '../testing/raw-zip.ts';
 import type { Findings } from './cataloger.ts';
-import { examine, partsOf } from './examine.ts';
-import { FileParts } from './file-parts.ts';
+import { type Examined, examine, isLacking, partsLacking, partsOf, settleLacking } from './examine.ts';
+import { type FilePart, FileParts, type Piece } from './file-parts.ts';
 import { java } from './java.ts';
 
 const pom = (group: string, artifact: string, version: string): SampleZipEntry => ({
@@ -14,7 +14,7 @@ const pom = (group: string, artifact: string, version: string): SampleZipEntry =
 
 function catalog(archive: Buffer, hint = 'app.jar'): Findings {
   const found = examine(java, fileOf(archive, hint));
-  if (found === undefined || found === 'needs-whole') throw new Error('the archive is no evidence');
+  if (found === undefined || isLacking(found)) throw new Error('the archive is no evidence');
   return found;
 }
 
@@ -29,6 +29,55 @@ describe('the Java cataloger', () => {
     ['opt/app/lib/a-1.0.pom', false],
   ])('looks into %s: %s', (path, expected) => {
     expect(java.matches(path, { size: 1, mode: 0o644 })).toBe(expected);
+  });
+
+  describe('of an archive that is too large to be in memory', () => {
+    const size = 200 * 1024 ** 2;
+    /** What lies at its end, far behind a script that starts it. */
+    const zip = rawZip([
+      pom('org.example', 'app', '1.0'),
+      { name: 'filler', content: Buffer.alloc(33 * 1024 ** 2), method: 0 },
+      { name: 'lib/b-2.0.jar', content: rawZip([pom('org.example', 'b', '2.0')]), method: 0 },
+    ]);
+    const read = ({ start, length }: FilePart): Piece => {
+      const bytes = Buffer.alloc(length);
+      zip.copy(bytes, Math.max(0, size - zip.length - start), Math.max(0, start - size + zip.length));
+      if (start === 0) bytes.write('#!');
+      return { start, bytes };
+    };
+    const look = (parts: readonly FilePart[]): Examined => {
+      const pieces = [{ start: 0, length: 4096 }, ...parts].map(read);
+      return examine(java, new FileParts(size, pieces, { hint: 'app.jar' }));
+    };
+
+    it('reads its directory first, and then what it looks into', () => {
+      const parts = partsOf(java, read({ start: 0, length: 4096 }).bytes, { size, hint: 'app.jar' });
+      expect(parts).toEqual([{ start: size - 32 * 1024 ** 2, length: 32 * 1024 ** 2 }]);
+      const first = look(parts ?? []);
+      if (!isLacking(first)) throw new Error('nothing is lacking');
+      const more = partsLacking(first, java, size);
+      expect(more.reduce((sum, { length }) => sum + length, 0)).toBeLessThan(33 * 1024 ** 2);
+      expect(look(more)).toMatchObject({
+        packages: [
+          { name: 'org.example:app', version: '1.0' },
+          { name: 'org.example:b', version: '2.0' },
+        ],
+        problem: undefined,
+      });
+    });
+
+    it('reads nothing that lies outside of it, and no more than an archive may have', () => {
+      const needs = (...parts: readonly FilePart[]) => partsLacking({ needs: parts }, java, size);
+      expect(needs({ start: 0, length: 10 })).toEqual([{ start: 0, length: 10 }]);
+      expect(needs({ start: size, length: 1 })).toEqual([]);
+      expect(needs({ start: -1, length: 1 })).toEqual([]);
+      expect(needs({ start: 0.5, length: 1 })).toEqual([]);
+      expect(needs({ start: 0, length: 100 * 1024 ** 2 }, { start: 0, length: 100 * 1024 ** 2 })).toEqual([]);
+    });
+
+    it('says that it is too large if its directory is, or what is to be looked into', () => {
+      expect(settleLacking(look([]), size)).toMatchObject({ problem: { code: 'evidence_too_large' } });
+    });
   });
 
   it('reads archives by their last names, and whatever part of them it needs', () => {

@@ -1,18 +1,21 @@
 import type { Package } from '../package.ts';
 import { type Cataloger, EvidenceFault, type Findings } from './cataloger.ts';
-import { type FileParts, OutsideParts } from './file-parts.ts';
+import { type FilePart, type FileParts, OutsideParts } from './file-parts.ts';
 import { jarPackages } from './jar-identity.ts';
 import { parseManifest } from './jar-manifest.ts';
 import { archiveHint, isArchiveName } from './jar-names.ts';
 import { type Pom, parsePomPath, parsePomProperties } from './jar-pom.ts';
 import { BudgetFault, ZipBudget } from './zip-budget.ts';
-import type { ZipEntry } from './zip-directory.ts';
+import { joinNear, partOf, type ZipEntry } from './zip-directory.ts';
 
 /**
- * An archive is in memory as a whole while it is read, in the agent and in the process that looks into it, which have
- * 600 MiB together. The largest library in wide use, a cloud's SDK for Hadoop, has 268 MiB and is told as too large.
+ * What is read of an archive is in memory, in the agent and in the process that looks into it, which have 600 MiB
+ * together. Up to this size that is the whole. Of a larger one, such as a cloud's SDK of 268 MiB, it is what is looked
+ * into, once its directory has been read.
  */
 const MAX_ARCHIVE_BYTES = 160 * 1024 ** 2;
+/** Where the directory of an archive is that is read in parts: that SDK's has 130,000 files and 19 MB. */
+const TAIL_BYTES = 32 * 1024 ** 2;
 /** An application in a server's archive, a library in it, and a library in that one make four. */
 const MAX_NESTING = 8;
 /** Signed libraries list a checksum for each class: 600 kB in one of 5,000 classes. */
@@ -25,18 +28,19 @@ const MANIFEST = 'META-INF/MANIFEST.MF';
 /** Java archives, and those in them, from what their builders say in them. */
 export const java: Cataloger = {
   name: 'java',
-  version: 2,
+  version: 3,
   maxBytes: MAX_ARCHIVE_BYTES,
   matches: (path) => isArchiveName(path),
   hint: archiveHint,
-  // Its directory lies at the end, and what it names anywhere: a stream gives it as a whole or not at all.
+  // Its directory lies at the end, and what it names anywhere.
   parts(head, size) {
     if (!isArchive(head)) return undefined;
-    return size > MAX_ARCHIVE_BYTES ? [] : [{ start: 0, length: size }];
+    return size > MAX_ARCHIVE_BYTES ? [tailOf(size)] : [{ start: 0, length: size }];
   },
   catalog(file): Findings | undefined {
     if (!isArchive(file.read(0, 4))) return undefined;
     const reader = new ArchiveReader();
+    if (file.size > MAX_ARCHIVE_BYTES) reader.require(file);
     reader.read(file);
     return { packages: reader.packages, problem: reader.problem };
   },
@@ -49,10 +53,25 @@ function isArchive(head: Buffer): boolean {
   );
 }
 
+function tailOf(size: number): FilePart {
+  return { start: size - TAIL_BYTES, length: TAIL_BYTES };
+}
+
 class ArchiveReader {
   readonly packages: Package[] = [];
   problem: Findings['problem'];
   readonly #budget = new ZipBudget();
+
+  /** Throws OutsideParts, with what is looked into, unless all of that is there. */
+  require(file: FileParts): void {
+    this.#attempt(() => {
+      const parts = new ZipBudget().entriesOf(file, isWanted).map((entry) => partOf(entry, file.size));
+      if (parts.every((part) => file.has(part))) return;
+      const needs = [tailOf(file.size), ...joinNear(parts)];
+      const total = needs.reduce((sum, { length }) => sum + length, 0);
+      throw new OutsideParts('the archive is read in parts', total > MAX_ARCHIVE_BYTES ? undefined : needs);
+    });
+  }
 
   /** Throws OutsideParts; all else that is wrong becomes the problem. `room` is the memory that is left. */
   read(file: FileParts, depth = 1, room = MAX_MEMORY): void {

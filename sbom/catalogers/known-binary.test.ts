@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { fileOf } from '../testing/files.ts';
 import { examineStreamed } from '../testing/kept-parts.ts';
 import { elfProgram } from '../testing/programs.ts';
-import { examine } from './examine.ts';
+import { examine, isLacking } from './examine.ts';
 import { executable } from './executable.ts';
 import { programHint } from './known-binary.ts';
 import { signatures } from './signatures.ts';
@@ -17,7 +17,7 @@ function identify(path: string, ...texts: readonly string[]): readonly string[] 
   const hint = executable.hint?.(path);
   const found = examine(executable, fileOf(program, hint));
   expect(examineStreamed(executable, program, hint)).toEqual(found);
-  if (typeof found !== 'object') return [];
+  if (found === undefined || isLacking(found)) return [];
   return found.packages.map(({ name, version }) => `${name} ${version}`);
 }
 

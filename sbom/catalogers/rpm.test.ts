@@ -4,7 +4,7 @@ import { fileOf } from '../testing/files.ts';
 import { bdbOf, ndbOf, sqliteOf } from '../testing/rpm-databases.ts';
 import { headerOf, rpmHeader, textEntry } from '../testing/rpm-headers.ts';
 import type { Findings } from './cataloger.ts';
-import { examine } from './examine.ts';
+import { examine, isLacking } from './examine.ts';
 import { rpm } from './rpm.ts';
 
 const forms = {
@@ -22,7 +22,7 @@ const bash = { name: 'bash', version: '5.1.8', release: '6.el9', arch: 'x86_64' 
 
 function find(database: Buffer): Findings {
   const found = examine(rpm, fileOf(database));
-  if (found === undefined || found === 'needs-whole') throw new Error('the file is no evidence');
+  if (found === undefined || isLacking(found)) throw new Error('the file is no evidence');
   return found;
 }
 

@@ -95,7 +95,7 @@ const outputs = {
   'os-release 1': '301a220c75965091',
   'npm 2': 'd8df6bb22f809500',
   'python 1': '608e95a85ce4e1a8',
-  'java 2': '7c4061396c8d6f1d',
+  'java 3': '7c4061396c8d6f1d',
   'jvm 1': '63aa4c2296510dd3',
   'dotnet 1': '173a1d3ed96df99c',
   'php 1': 'bc8c2288b050faf5',

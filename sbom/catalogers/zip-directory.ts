@@ -1,5 +1,5 @@
 import { EvidenceFault } from './cataloger.ts';
-import type { FileParts } from './file-parts.ts';
+import type { FilePart, FileParts } from './file-parts.ts';
 
 /** A file in a zip archive as the central directory has it. None of these can be relied on. */
 export interface ZipEntry {
@@ -151,6 +151,37 @@ export function dataStart(file: FileParts, { start, packedSize }: ZipEntry): num
   const data = start + LOCAL_BYTES + header.readUInt16LE(26) + header.readUInt16LE(28);
   if (data + packedSize > file.size) throw new EvidenceFault('a file in the archive is cut off');
   return data;
+}
+
+/** Local headers have fields that the directory lacks, alignment and times: tens of bytes. */
+const MAX_LOCAL_EXTRA = 1024;
+
+/** Where an entry is with its header, and maybe a little more. */
+export function partOf({ name, start, packedSize }: ZipEntry, size: number): FilePart {
+  const length = LOCAL_BYTES + Buffer.byteLength(name) + MAX_LOCAL_EXTRA + packedSize;
+  const from = Math.min(Math.max(start, 0), size);
+  return { start: from, length: Math.min(length, size - from) };
+}
+
+/** Fewer reads are worth some bytes between them. */
+const NEAR_BYTES = 16 * 1024;
+
+/** The same parts in their order, those that are near each other as one. */
+export function joinNear(parts: readonly FilePart[]): readonly FilePart[] {
+  const joined: FilePart[] = [];
+  for (const part of parts.toSorted((a, b) => a.start - b.start)) {
+    const last = joined.at(-1);
+    const end = last ? last.start + last.length : Number.NEGATIVE_INFINITY;
+    if (last && part.start <= end + NEAR_BYTES) {
+      joined[joined.length - 1] = {
+        start: last.start,
+        length: Math.max(end, part.start + part.length) - last.start,
+      };
+    } else {
+      joined.push(part);
+    }
+  }
+  return joined;
 }
 
 function readUInt32(bytes: Buffer, at: number): number | undefined {

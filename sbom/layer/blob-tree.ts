@@ -1,16 +1,14 @@
-import type { Findings } from '../catalogers/cataloger.ts';
+import type { Examined } from '../catalogers/examine.ts';
 import { Folder, resolve } from '../tree.ts';
 import { type FileLeaf, type LayerLeaf, LayerTree } from './layer-tree.ts';
 import type { TarEntry } from './tar-entry.ts';
-
-export type Reading = Findings | 'needs-whole' | undefined;
 
 /** A file of an archive, and what catalogers have found in its content, by what they are and mind of its path. */
 export interface BlobFile extends FileLeaf {
   /** Where its content begins in the archive; tells one file from the others. */
   readonly position: number;
   /** Most files are none that a cataloger looks into, and have none. */
-  readings: Map<string, Reading> | undefined;
+  readings: Map<string, Examined> | undefined;
 }
 
 type Leaf = LayerLeaf<BlobFile>;

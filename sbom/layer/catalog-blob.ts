@@ -1,11 +1,18 @@
 import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
-import { examine, partsOf, wholeOf } from '../catalogers/examine.ts';
+import {
+  type Examined,
+  examine,
+  isLacking,
+  partsLacking,
+  partsOf,
+  settleLacking,
+} from '../catalogers/examine.ts';
 import type { FilePart } from '../catalogers/file-parts.ts';
 import { catalogerFor } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
 import type { Fragment } from '../fragment.ts';
 import { type LayerBlob, readBlob } from './blob-reader.ts';
-import { type BlobFile, BlobTree, type Reading } from './blob-tree.ts';
+import { type BlobFile, BlobTree } from './blob-tree.ts';
 import { BodyKeeper } from './body-keeper.ts';
 import { EvidenceList } from './evidence-list.ts';
 import type { TarEntry } from './tar-entry.ts';
@@ -45,8 +52,8 @@ export async function catalogBlob(
   }
   const evidence = new EvidenceList();
   for (const candidate of candidates) {
-    const findings = candidate.file.readings?.get(readingKey(candidate));
-    if (typeof findings === 'object') evidence.push(candidate.path, candidate.cataloger, findings);
+    const findings = settleLacking(readingOf(candidate), candidate.file.size);
+    if (findings) evidence.push(candidate.path, candidate.cataloger, findings);
   }
   return { fragment: blobTree.tree.toFragment(evidence, 'exact'), diffId };
 }
@@ -65,8 +72,13 @@ function addEntry(blobTree: BlobTree, entry: TarEntry): TarBody | undefined {
 function readWhole(candidates: readonly Candidate[] | undefined, entry: TarEntry): TarBody | undefined {
   return (
     candidates &&
-    keepBody(entry, candidates, () => candidates.flatMap(({ cataloger }) => wholeOf(cataloger, entry.size)))
+    keepBody(entry, candidates, () => candidates.flatMap((each) => lackingParts(each, entry.size)))
   );
+}
+
+function lackingParts(candidate: Candidate, size: number): readonly FilePart[] {
+  const found = readingOf(candidate);
+  return partsLacking(isLacking(found) ? found : undefined, candidate.cataloger, size);
 }
 
 function keepBody(
@@ -86,7 +98,7 @@ function keepBody(
   });
 }
 
-function keepReading(candidate: Candidate, reading: Reading): void {
+function keepReading(candidate: Candidate, reading: Examined): void {
   candidate.file.readings ??= new Map();
   candidate.file.readings.set(readingKey(candidate), reading);
 }
@@ -107,9 +119,11 @@ function readingKey({ cataloger, hint }: Candidate): string {
 }
 
 function isUnread(candidate: Candidate): boolean {
-  const found = candidate.file.readings;
-  const key = readingKey(candidate);
-  return !found?.has(key) || found.get(key) === 'needs-whole';
+  return !candidate.file.readings?.has(readingKey(candidate)) || isLacking(readingOf(candidate));
+}
+
+function readingOf(candidate: Candidate): Examined {
+  return candidate.file.readings?.get(readingKey(candidate));
 }
 
 function verify(blob: LayerBlob, expected: string, actual: string): void {

@@ -1,5 +1,5 @@
-import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
-import { examine, partsOf } from '../catalogers/examine.ts';
+import type { Cataloger } from '../catalogers/cataloger.ts';
+import { type Examined, examine, partsOf } from '../catalogers/examine.ts';
 import type { FileParts, WantedPart } from '../catalogers/file-parts.ts';
 import { BodyKeeper } from '../layer/body-keeper.ts';
 
@@ -26,11 +26,7 @@ export function keptParts(content: Buffer, parts: readonly WantedPart[], hint = 
 }
 
 /** What a cataloger finds in a file that streams by. */
-export function examineStreamed(
-  cataloger: Cataloger,
-  content: Buffer,
-  hint = '',
-): Findings | 'needs-whole' | undefined {
+export function examineStreamed(cataloger: Cataloger, content: Buffer, hint = ''): Examined {
   const parts = partsOf(cataloger, content.subarray(0, 4096), { size: content.length, hint });
   return parts && examine(cataloger, keptParts(content, parts, hint));
 }

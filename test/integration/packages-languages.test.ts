@@ -152,6 +152,17 @@ describe('what installers leave in an image', () => {
   });
 });
 
+describe('an archive of more than 160 MiB', () => {
+  it('is read in parts, from the folder and from the stream', async () => {
+    const shop = await zipOf({
+      'META-INF/maven/org.example/shop/pom.properties': 'groupId=org.example\nartifactId=shop\nversion=3.0\n',
+      'data.bin': Buffer.alloc(200 * 1024 ** 2),
+    });
+    write(join(root, 'opt/shop.jar'), shop);
+    expect(await found()).toEqual(['maven org.example:shop 3.0']);
+  });
+});
+
 async function zipOf(files: Readonly<Record<string, string | Buffer>>): Promise<Buffer> {
   const zip = new ZipFile();
   // Libraries lie in an application as they are.
