@@ -151,4 +151,65 @@ describe('an agent', () => {
     await looks(5);
     expect(asked()).toBe(1);
   });
+
+  it('gives an image up that fails again and again, tells the core why, and does not try it again', async () => {
+    const broken = node.add('base', 'one');
+    node.broken.add(broken.digest);
+    node.add('other');
+    await using _agent = start();
+    await bringsAll('other');
+    await vi.waitFor(() => expect(core.failed.get(broken.digest)).toContain('the runtime stumbles'));
+    const calls = core.calls.length;
+    await looks(5);
+    expect(core.calls).toHaveLength(calls);
+  });
+
+  it('tells why it gave an image up when the core is back, if that was away just then', async () => {
+    const broken = node.add('base');
+    node.broken.add(broken.digest);
+    core.reportFailedImage = async (report) => {
+      if (core.failure) throw core.failure;
+      core.goAway();
+      core.reportFailedImage = MemoryCore.prototype.reportFailedImage;
+      return core.reportFailedImage(report);
+    };
+    await using _agent = start();
+    await vi.waitFor(() => expect(core.failure).toBeDefined());
+    await looks(2);
+    core.comeBack();
+    await vi.waitFor(() => expect([...core.failed.keys()]).toEqual([broken.digest]));
+  });
+
+  it('gives an image up of which the core does not take in a layer', async () => {
+    const image = node.add('one');
+    core.refused.add(digestOf('one'));
+    await using _agent = start({ outbox: await openOutbox() });
+    await vi.waitFor(() => expect(core.failed.get(image.digest)).toContain('the core says no'));
+    await looks(3);
+    expect(node.read).toHaveLength(5);
+  });
+
+  it('reads a layer that could not be read again only when a container runs the image', async () => {
+    const image = node.add('base', 'lost');
+    node.unreadable.add(digestOf('lost'));
+    await using _agent = start();
+    await vi.waitFor(() => expect(core.unreadable.get(digestOf('lost'))).toContain('has not kept the blob'));
+    await looks(5);
+    expect(asked()).toBe(1);
+    node.unreadable.clear();
+    node.running.add(image.digest);
+    await bringsAll('base', 'lost');
+    expect(node.read).toEqual([digestOf('base'), digestOf('lost')]);
+  });
+
+  it('says nothing more of an image that went while it was read', async () => {
+    const image = node.add('base');
+    node.layersOf = async (digest) => {
+      node.images.delete(digest);
+      return MemoryNode.prototype.layersOf.call(node, digest);
+    };
+    await using _agent = start();
+    await looks(8);
+    expect([core.failed.has(image.digest), asked()]).toEqual([false, 1]);
+  });
 });

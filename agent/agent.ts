@@ -8,6 +8,7 @@ import { Ahead } from './ahead.ts';
 import { type CoreForAgents, isRejected } from './bring-layer.ts';
 import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
+import { ImageStates, runningImages, spread } from './image-states.ts';
 import { bringImage, originOf } from './image-worker.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
@@ -76,23 +77,10 @@ export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<
   await watching;
 }
 
-/** Up to half shorter, so that nodes do not all ask at once. */
-function spread(ms: number): number {
-  return ms * (0.5 + Math.random() / 2);
-}
-
 class Agent {
   readonly facts: RuntimeFacts | undefined;
   readonly #parts: AgentParts;
-  /** Images that the core has. */
-  readonly #done = new Set<string>();
-  /** Images that are not worth another try. */
-  readonly #failed = new Set<string>();
-  /** Images that could not be read as a whole without a container of them. */
-  readonly #waiting = new Set<string>();
-  /** Images of which other nodes bring the rest, and when (by performance.now) to ask whether they have. */
-  readonly #leased = new Map<string, number>();
-  readonly #attempts = new Map<string, number>();
+  readonly #images = new ImageStates();
   /** While the core is away: what was cataloged ahead of it. */
   #ahead: Ahead | undefined;
   #changed = Promise.withResolvers<void>();
@@ -122,7 +110,7 @@ class Agent {
 
   /** Returns when something has changed, when a lease of another node may be over, or after `most` milliseconds. */
   async pause(most: number, signal: AbortSignal): Promise<void> {
-    const ms = Math.min(most, ...this.#leased.values().map((at) => Math.max(0, at - performance.now())));
+    const ms = Math.min(most, this.#images.untilLeaseEnds);
     const waiting = new AbortController();
     const end = { signal: AbortSignal.any([signal, waiting.signal]) };
     await Promise.race([
@@ -135,7 +123,7 @@ class Agent {
 
   /** After a failure everything is asked for anew. */
   forgetLeases(): void {
-    this.#leased.clear();
+    this.#images.forgetLeases();
   }
 
   async look(signal: AbortSignal): Promise<void> {
@@ -143,37 +131,23 @@ class Agent {
     const inventory = await runtime.inventory(signal);
     await this.#report(inventory, signal);
     this.facts?.update(inventory.containers);
-    const running = runningImages(inventory);
-    const todo = this.#todo(inventory);
+    const todo = this.#images.todo(inventory);
     metrics.waiting.set(todo.length);
     for (const image of todo) {
       signal.throwIfAborted();
-      await this.#bring(image, inventory, { isRunning: running.has(image.digest), signal });
+      await this.#bring(image, inventory, signal);
       metrics.waiting.dec();
     }
     this.#ahead = undefined;
-    const present = new Set(inventory.images.map((image) => image.digest));
-    for (const known of [this.#done, this.#failed, this.#waiting, this.#leased, this.#attempts]) {
-      for (const digest of known.keys()) if (!present.has(digest)) known.delete(digest);
-    }
+    this.#images.keepOnly(inventory.images);
     await this.#dropLeftovers();
-  }
-
-  /** The images to bring, those that run first: they are judged first. */
-  #todo(inventory: Inventory): readonly RuntimeImage[] {
-    const running = runningImages(inventory);
-    const isLeased = (digest: string): boolean => (this.#leased.get(digest) ?? 0) > performance.now();
-    return inventory.images
-      .filter(({ digest }) => !this.#done.has(digest) && !this.#failed.has(digest) && !isLeased(digest))
-      .filter(({ digest }) => running.has(digest) || !this.#waiting.has(digest))
-      .sort((a, b) => Number(running.has(b.digest)) - Number(running.has(a.digest)));
   }
 
   /** Once the core was asked about all images, it wants nothing of what waits still, but of images that are tried again. */
   async #dropLeftovers(): Promise<void> {
     const { outbox, metrics, log } = this.#parts;
     if (!outbox) return;
-    if (!outbox.isEmpty && this.#attempts.size === 0) {
+    if (!outbox.isEmpty && !this.#images.anyFailing) {
       log.info({ bytes: outbox.bytes }, 'the core has no use for the rest of what waited');
       await outbox.clear();
     }
@@ -188,7 +162,11 @@ class Agent {
     // If the runtime fails too, the next look says so.
     const inventory = await runtime.inventory(signal).catch(() => undefined);
     if (!inventory) return false;
-    return this.#ahead.next({ todo: this.#todo(inventory), done: this.#done }, inventory, signal);
+    return this.#ahead.next(
+      { todo: this.#images.todo(inventory), done: this.#images.done },
+      inventory,
+      signal,
+    );
   }
 
   /** Tells the core what the node has, if that has changed; and forgets as done what the core does not know. */
@@ -202,47 +180,38 @@ class Agent {
     if (this.#reported?.hash === hash && Date.now() - this.#reported.at < HEARTBEAT_MS) return;
     const unknown = await this.#parts.core.reportNode(report, signal);
     for (const digest of unknown) {
-      this.#done.delete(digest);
+      this.#images.lost(digest);
       this.facts?.forget(digest);
     }
     this.#reported = { hash, at: Date.now() };
   }
 
-  async #bring(
-    image: RuntimeImage,
-    inventory: Inventory,
-    { isRunning, signal }: { isRunning: boolean; signal: AbortSignal },
-  ): Promise<void> {
+  async #bring(image: RuntimeImage, inventory: Inventory, signal: AbortSignal): Promise<void> {
     const origin = originOf(this.#parts.runtime, inventory, this.#parts.registries);
+    const isRunning = runningImages(inventory).has(image.digest);
     try {
-      this.#leased.delete(image.digest);
-      const { whole, askAgainInMs } = await bringImage(this.#parts, origin, image, signal);
-      if (askAgainInMs === undefined) (whole || isRunning ? this.#done : this.#waiting).add(image.digest);
-      else this.#leased.set(image.digest, performance.now() + spread(askAgainInMs));
-      this.#attempts.delete(image.digest);
+      const brought = await bringImage(this.#parts, origin, image, signal);
+      this.#images.brought(image.digest, brought, { isRunning });
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof AgentError && error.code === 'image_gone') return;
       // That is not the image's fault: all the others would fail in the same way.
       if (error instanceof CoreClientError && !isRejected(error)) throw error;
-      this.#countFailure(image.digest, error);
+      await this.#failed(image.digest, error, signal);
     }
   }
 
-  #countFailure(image: string, err: unknown): void {
-    const attempts = (this.#attempts.get(image) ?? 0) + 1;
+  /** Counts a failure; of the last one the core is told. */
+  async #failed(image: string, err: unknown, signal: AbortSignal): Promise<void> {
+    const { core, log } = this.#parts;
+    const attempts = this.#images.failed(image);
     const isLast = attempts >= MAX_IMAGE_ATTEMPTS;
-    this.#parts.log.error(
-      { err, image, attempts },
-      isLast ? 'image given up' : `image failed: ${explain(err)}`,
-    );
-    this.#attempts.set(image, attempts);
+    log.error({ err, image, attempts }, isLast ? 'image given up' : `image failed: ${explain(err)}`);
     if (!isLast) return;
-    this.#attempts.delete(image);
-    this.#failed.add(image);
+    await core.reportFailedImage({ digest: image, reason: explain(err) }, signal).catch((cause: unknown) => {
+      if (!isRejected(cause)) throw cause;
+      log.warn({ err: cause, image }, 'the core does not want to know why');
+    });
+    this.#images.giveUp(image);
   }
-}
-
-function runningImages({ containers }: Inventory): ReadonlySet<string> {
-  return new Set(containers.filter(({ running }) => running).map(({ image }) => image));
 }

@@ -16,6 +16,7 @@ export type CoreForAgents = Pick<
   | 'missingLayers'
   | 'uploadLayer'
   | 'reportUnreadableLayer'
+  | 'reportFailedImage'
   | 'holdLayers'
   | 'reportNode'
   | 'reportRuntimeFacts'

@@ -261,11 +261,24 @@ describe('a layer that is sent', () => {
   it('is sent again from its header on if the core goes away in the midst of it', async () => {
     const { uploads, uploadLayer } = intake(1, 4);
     const { core, client } = await connect({ uploadLayer });
-    const content = kib(2_000);
+    const content = kib(1_000);
     await client.uploadLayer(layerOf(content));
     expect(core.calls.map((call) => call.hasDeadline)).toEqual([true, true, true]);
     expect(uploads.map(({ chunks }) => Buffer.concat(chunks).equals(content))).toEqual([true]);
     expect(uploads[0]?.header).toBeDefined();
+  });
+
+  it('goes on, at each try, from where the core has kept it', async () => {
+    const { uploads, uploadLayer } = intake(3);
+    const kept = [300n * 1024n, 1_500n * 1024n].values();
+    const { client } = await connect({
+      uploadLayer,
+      keptUpload: async () => ({ bytes: kept.next().value ?? 0n }),
+    });
+    const content = kib(2_000);
+    await client.uploadLayer(layerOf(content));
+    expect(uploads[0]?.header).toMatchObject({ offset: 1_500n * 1024n, contentSize: 2_000n * 1024n });
+    expect(Buffer.concat(uploads[0]?.chunks ?? []).equals(content.subarray(1_500 * 1024))).toBe(true);
   });
 
   it('is sent no further once the core has refused it', async () => {
@@ -273,7 +286,8 @@ describe('a layer that is sent', () => {
       uploadLayer: () => Promise.reject(failure(status.FAILED_PRECONDITION)),
     });
     await expect(client.uploadLayer(layerOf(kib(20_000)))).rejects.toMatchObject({ code: 'core_rejected' });
-    expect(core.calls).toHaveLength(1);
+    // What is kept of it was asked for first.
+    expect(core.calls).toHaveLength(2);
   });
 
   it('may be told to be unreadable instead', async () => {

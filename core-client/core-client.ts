@@ -85,6 +85,8 @@ export interface VerdictFollower {
 
 /** Chunks well under the 4 MiB that gRPC takes in a message, large enough to cost few of them. */
 const UPLOAD_CHUNK_BYTES = 256 * 1024;
+/** To ask what is kept of an upload costs a call; less than this is sent in one or two seconds over any line. */
+const MIN_RESUMABLE_BYTES = 1024 * 1024;
 /** The core says "caught up" every 10 s even if nothing happens; three missed ones mean that it is gone. */
 const SILENCE_LIMIT_MS = 30_000;
 const RECONNECT_BACKOFF = { first: 250, most: 10_000 };
@@ -135,10 +137,25 @@ export class CoreClient implements Disposable {
     );
   }
 
+  /** Sends what a layer says. A large one that broke off goes on from where it was, in this call or a later one. */
   async uploadLayer(layer: LayerUpload | RootUpload, signal?: AbortSignal): Promise<void> {
+    const { content, contentDigest } = layer;
     await this.#connection.call(
       Layers,
-      (client, settings) => client.uploadLayer(uploadParts(layer), settings),
+      async (client, settings) => {
+        const isResumable = content.length >= MIN_RESUMABLE_BYTES;
+        const { bytes } = isResumable ? await client.keptUpload({ contentDigest }, settings) : { bytes: 0n };
+        return client.uploadLayer(uploadParts(layer, Number(bytes)), settings);
+      },
+      signal,
+    );
+  }
+
+  /** Says that this node has given an image up, and why. */
+  async reportFailedImage(image: { digest: string; reason: string }, signal?: AbortSignal): Promise<void> {
+    await this.#connection.call(
+      Layers,
+      (client, settings) => client.reportFailedImage(image, settings),
       signal,
     );
   }
@@ -224,17 +241,13 @@ export class CoreClient implements Disposable {
   }
 }
 
-async function* uploadParts({
-  content,
-  ...layer
-}: LayerUpload | RootUpload): AsyncGenerator<
-  MessageInitShape<typeof UploadLayerRequestSchema>,
-  void,
-  undefined
-> {
-  const header = { ...layer, contentSize: BigInt(content.length) };
+async function* uploadParts(
+  { content, ...layer }: LayerUpload | RootUpload,
+  offset: number,
+): AsyncGenerator<MessageInitShape<typeof UploadLayerRequestSchema>, void, undefined> {
+  const header = { ...layer, contentSize: BigInt(content.length), offset: BigInt(offset) };
   yield { part: { case: 'header', value: header } };
-  for (let start = 0; start < content.length; start += UPLOAD_CHUNK_BYTES) {
+  for (let start = offset; start < content.length; start += UPLOAD_CHUNK_BYTES) {
     yield { part: { case: 'content', value: content.subarray(start, start + UPLOAD_CHUNK_BYTES) } };
   }
 }

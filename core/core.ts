@@ -13,6 +13,7 @@ import { rematchPackages } from './app/matching.ts';
 import { judgeImages } from './app/verdicts.ts';
 import type { TokenAuthority } from './auth/authenticator.ts';
 import { Database, type DatabaseLogin } from './datastore/database.ts';
+import { sweepUploads } from './datastore/kept-uploads.ts';
 import { sweepLeases } from './datastore/leases.ts';
 import { migrate } from './datastore/migrate.ts';
 import { VerdictBell } from './datastore/verdict-bell.ts';
@@ -48,7 +49,7 @@ export interface Core extends AsyncDisposable {
 
 /** In a cluster the store often starts after the core; this is how long the wait for the next try gets. */
 const STORE_BACKOFF = { first: 250, most: 5_000 };
-/** Jobs whose wake-up was lost are found, and leases that ran out are swept away, this often. */
+/** Jobs whose wake-up was lost are found, and what has run out is swept away, this often. */
 const SWEEP_MS = 60_000;
 
 /** Starts a core, once its store is there. Disposing of it lets running jobs end. */
@@ -142,6 +143,7 @@ async function work(app: App, parts: CoreParts, stack: AsyncDisposableStack): Pr
       await app.jobs.send(app.database, 'rematch-packages', {});
       await app.jobs.send(app.database, 'judge-images', {});
       await sweepLeases(app.database);
+      await sweepUploads(app.database);
     }),
   ]);
   stack.defer(async () => {

@@ -7,6 +7,7 @@ export const coreErrorCodes = {
     'The token is missing, expired, for another audience, or of an issuer that the core does not know.',
   forbidden: 'The token is good, but its owner may not do this.',
   layer_broken: 'An upload was cut short, does not have the announced digest, or holds no fragment.',
+  upload_not_kept: 'An upload goes on from more than is kept of it; the agent sends it from its beginning.',
   layer_not_expected: 'A node sent a layer of an image that it has not named before.',
   sbom_invalid:
     'What was uploaded is not an SBOM of a format that is read, or it names no package; the message says where.',

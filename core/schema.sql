@@ -127,6 +127,16 @@ create table gatehouse.images (
 );
 CREATE INDEX images_layers ON gatehouse.images USING gin (diff_ids);
 
+create table gatehouse.kept_uploads (
+  cluster text not null,
+  node text not null,
+  content_digest text not null,
+  content bytea not null,
+  kept_at timestamp with time zone not null default now(),
+  constraint kept_uploads_pkey PRIMARY KEY (cluster, node, content_digest)
+);
+CREATE INDEX kept_uploads_age ON gatehouse.kept_uploads USING btree (kept_at);
+
 create table gatehouse.known_exploited (
   cve text not null,
   constraint known_exploited_pkey PRIMARY KEY (cve)

@@ -26,6 +26,7 @@ export class MemoryCore implements CoreForAgents {
   readonly calls: string[] = [];
   readonly layers = new Map<string, LayerUpload>();
   readonly unreadable = new Map<string, string>();
+  readonly failed = new Map<string, string>();
   readonly released: string[] = [];
   /** Layers that other nodes work at, and for how long. */
   readonly leasedToOthers = new Map<string, number>();
@@ -75,6 +76,11 @@ export class MemoryCore implements CoreForAgents {
   async reportUnreadableLayer({ diffId, reason }: { diffId: string; reason: string }): Promise<void> {
     this.#answer('reportUnreadableLayer');
     this.unreadable.set(diffId, reason);
+  }
+
+  async reportFailedImage({ digest, reason }: { digest: string; reason: string }): Promise<void> {
+    this.#answer('reportFailedImage');
+    this.failed.set(digest, reason);
   }
 
   async holdLayers({ diffIds, release }: { diffIds: readonly string[]; release: boolean }): Promise<void> {

@@ -46,23 +46,18 @@ export async function startTestCore(
     toStatus: (error: unknown) => error as Partial<StatusObject>,
   };
   const unexpected = () => Promise.reject({ code: status.UNIMPLEMENTED, details: 'not expected' });
-  const {
-    missingLayers,
-    uploadLayer,
-    reportUnreadableLayer,
-    holdLayers,
-    reportNode,
-    reportRuntimeFacts,
-    watchVerdicts,
-  } = handlers;
+  const { reportNode, reportRuntimeFacts, watchVerdicts } = handlers;
   serve(
     server,
     Layers,
     {
-      missingLayers: missingLayers ?? unexpected,
-      uploadLayer: uploadLayer ?? unexpected,
-      reportUnreadableLayer: reportUnreadableLayer ?? unexpected,
-      holdLayers: holdLayers ?? unexpected,
+      missingLayers: handlers.missingLayers ?? unexpected,
+      uploadLayer: handlers.uploadLayer ?? unexpected,
+      // As of a core that keeps nothing.
+      keptUpload: handlers.keptUpload ?? (async () => ({})),
+      reportUnreadableLayer: handlers.reportUnreadableLayer ?? unexpected,
+      reportFailedImage: handlers.reportFailedImage ?? unexpected,
+      holdLayers: handlers.holdLayers ?? unexpected,
     },
     policy,
   );

@@ -3,8 +3,9 @@ import { insertRoot } from '../datastore/container-roots.ts';
 import { findImage } from '../datastore/images.ts';
 import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
-import { composeIfWhole, type FragmentUpload, nameOf, parseFragment } from './layers.ts';
+import { composeIfWhole, type FragmentUpload, parseFragment } from './layers.ts';
 import { digest, shortText } from './names.ts';
+import { nameOf } from './nodes.ts';
 
 /** What a running container of an image shows as its root. */
 export interface RootUpload extends FragmentUpload {

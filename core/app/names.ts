@@ -52,3 +52,8 @@ export function shortText(field: string, text: string, most = MAX_TEXT_LENGTH): 
   // PostgreSQL takes no zero bytes in texts.
   return text.replaceAll('\0', '');
 }
+
+/** Why something failed, cut to the length that is kept: it quotes from images, and is no reason to refuse the report. */
+export function reasonText(text: string): string {
+  return shortText('reason', text.slice(0, MAX_TEXT_LENGTH));
+}

@@ -55,6 +55,11 @@ export async function reportNode(app: App, node: NodeName, report: NodeReport): 
   });
 }
 
+/** How logs and stores name a node. */
+export function nameOf({ cluster, node }: NodeName): string {
+  return `${cluster}/${node}`;
+}
+
 /** Takes in that a node has images by these names, and has verdicts told anew where that changes what a name means. */
 export async function hearOf(
   app: App,

@@ -37,7 +37,7 @@ const columns = `digest, platform, diff_ids as "diffIds", proven, state, reason,
 
 /**
  * Makes an image known, and gives what is known of it then: what was proven, else what was said first; of one that is
- * known by an upload alone nothing was. An image that is proven only now is to be composed anew.
+ * known by an upload alone, or was given up, nothing was. An image that is proven only now is to be composed anew.
  */
 export async function insertImage(sql: Sql, image: ImageRecord): Promise<ImageRow> {
   await sql.query(
@@ -130,6 +130,17 @@ export async function setComposed(
 /** Forgets images, and what hangs on them; their verdicts are to be marked before. */
 export async function deleteImages(sql: Sql, digests: readonly string[]): Promise<void> {
   await sql.query(`delete from gatehouse.images where digest = any($1)`, [digests]);
+}
+
+/** Notes why an image was given up, unless its packages are known. */
+export async function setGivenUp(sql: Sql, digest: string, reason: string): Promise<void> {
+  await sql.query(
+    `insert into gatehouse.images (digest, platform, diff_ids, proven, state, reason)
+     values ($1, '', '{}', false, 'failed', $2)
+     on conflict (digest) do update set state = 'failed', reason = excluded.reason
+       where images.source is null`,
+    [digest, reason],
+  );
 }
 
 /** Images after one another by digest, from `after` on. */

@@ -9,6 +9,7 @@ const statuses: Readonly<Record<CoreErrorCode, number>> = {
   unauthenticated: 401,
   forbidden: 403,
   layer_broken: 400,
+  upload_not_kept: 409,
   layer_not_expected: 409,
   sbom_invalid: 400,
   sbom_of_another_image: 409,

@@ -1,8 +1,11 @@
-import type { Layers, UploadLayerRequest } from '@gatehouse/proto/gen/gatehouse/v1/layers_pb.ts';
+import type { LayerHeader, Layers, UploadLayerRequest } from '@gatehouse/proto/gen/gatehouse/v1/layers_pb.ts';
 import type { ServiceHandlers } from '@gatehouse/proto/grpc.ts';
 import type { App, Caller } from '../app/app.ts';
 import { storeRoot } from '../app/container-roots.ts';
-import { holdLayers, layerUnreadable, missingLayers, storeLayer } from '../app/layers.ts';
+import { imageFailed } from '../app/failed-images.ts';
+import { bytesKept, forgetKept, keepBroken, resumeUpload } from '../app/kept-uploads.ts';
+import { layerUnreadable, storeLayer } from '../app/layers.ts';
+import { holdLayers, missingLayers } from '../app/missing-layers.ts';
 import { CoreError } from '../errors.ts';
 import { mustBe } from './access.ts';
 
@@ -20,12 +23,23 @@ export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> 
     },
     async uploadLayer(requests, { caller }) {
       const agent = mustBe(caller, 'agent');
-      const upload = await receive(requests);
-      await (upload.image === '' ? storeLayer : storeRoot)(app, agent, upload);
+      const upload = await receive(app, agent, requests);
+      try {
+        await (upload.image === '' ? storeLayer : storeRoot)(app, agent, upload);
+      } finally {
+        if (upload.offset > 0) await forgetKept(app, agent, upload.contentDigest);
+      }
       return {};
+    },
+    async keptUpload({ contentDigest }, { caller }) {
+      return { bytes: BigInt(await bytesKept(app, mustBe(caller, 'agent'), contentDigest)) };
     },
     async reportUnreadableLayer(report, { caller }) {
       await layerUnreadable(app, mustBe(caller, 'agent'), report);
+      return {};
+    },
+    async reportFailedImage(report, { caller }) {
+      await imageFailed(app, mustBe(caller, 'agent'), report);
       return {};
     },
     async holdLayers(request, { caller }) {
@@ -35,32 +49,47 @@ export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> 
   };
 }
 
-async function receive(requests: AsyncIterable<UploadLayerRequest>) {
-  let header: Extract<UploadLayerRequest['part'], { case: 'header' }>['value'] | undefined;
-  const chunks: Uint8Array[] = [];
+/** Takes an upload in. What came of one that breaks off is kept. */
+async function receive(
+  app: App,
+  agent: Extract<Caller, { role: 'agent' }>,
+  requests: AsyncIterable<UploadLayerRequest>,
+) {
+  let header: LayerHeader | undefined;
+  const chunks: Buffer[] = [];
   let size = 0;
-  for await (const { part } of requests) {
-    if (part.case === 'header') {
-      header ??= part.value;
-      if (header.contentSize > MAX_CONTENT_BYTES) {
-        throw new CoreError(
-          'invalid_request',
-          `the content has ${header.contentSize} bytes; the most is ${MAX_CONTENT_BYTES}`,
-        );
+  try {
+    for await (const { part } of requests) {
+      if (part.case === 'header' && !header) {
+        header = checkedHeader(part.value);
+        size = Number(header.offset);
+        if (size > 0) chunks.push(await resumeUpload(app, agent, header.contentDigest, size));
+      } else if (part.case === 'content') {
+        size += part.value.length;
+        if (!header || size > header.contentSize)
+          throw new CoreError('layer_broken', 'more content came than was announced');
+        chunks.push(Buffer.from(part.value.buffer, part.value.byteOffset, part.value.length));
       }
-    } else if (part.case === 'content') {
-      size += part.value.length;
-      if (!header || size > header.contentSize)
-        throw new CoreError('layer_broken', 'more content came than was announced');
-      chunks.push(part.value);
     }
-  }
-  if (!header) throw new CoreError('layer_broken', 'the upload has no header');
-  if (BigInt(size) !== header.contentSize) {
+    if (!header) throw new CoreError('layer_broken', 'the upload has no header');
+    if (BigInt(size) === header.contentSize) return { ...header, content: Buffer.concat(chunks) };
     throw new CoreError(
       'layer_broken',
       `${size} of ${header.contentSize} bytes of layer ${header.diffId} came`,
     );
+  } catch (error) {
+    if (header && size <= header.contentSize) {
+      await keepBroken(app, agent, header.contentDigest, Buffer.concat(chunks));
+    }
+    throw error;
   }
-  return { ...header, content: Buffer.concat(chunks) };
+}
+
+function checkedHeader(header: LayerHeader): LayerHeader {
+  if (header.contentSize <= MAX_CONTENT_BYTES && header.offset <= header.contentSize) return header;
+  const { offset, contentSize } = header;
+  throw new CoreError(
+    'invalid_request',
+    `the content has ${contentSize} bytes, from ${offset} on; the most is ${MAX_CONTENT_BYTES}`,
+  );
 }

@@ -9,6 +9,8 @@ const statuses: Readonly<Record<CoreErrorCode, status>> = {
   unauthenticated: status.UNAUTHENTICATED,
   forbidden: status.PERMISSION_DENIED,
   layer_broken: status.INVALID_ARGUMENT,
+  // The caller asks anew what is kept.
+  upload_not_kept: status.UNAVAILABLE,
   layer_not_expected: status.FAILED_PRECONDITION,
   sbom_invalid: status.INVALID_ARGUMENT,
   sbom_of_another_image: status.FAILED_PRECONDITION,

@@ -342,6 +342,24 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(await watcher.until(image.digest, () => true)).toMatchObject({ state: 'failed' });
   });
 
+  it('says why a node has given an image up, until some node brings it', async () => {
+    await using watcher = watch();
+    const image = imageOf(await layerOf({ ...debian(), 'srv/given-up': 'x' }));
+    const { n1, n2 } = running.agents;
+    const find = async () => (await fetch(`${running.api}/image?name=${image.digest}`)).json();
+    // It may be that nobody knows even what it is made of; and what went wrong can be long.
+    await n1.reportFailedImage({ digest: image.digest, reason: `the runtime stumbles ${'x'.repeat(2_000)}` });
+    expect(await watcher.until(image.digest, () => true)).toMatchObject({ state: 'failed' });
+    expect(await find()).toMatchObject({
+      state: 'failed',
+      reason: expect.stringMatching(/^test\/n1: the runtime stumbles/),
+    });
+    await bring(n2, image);
+    await watcher.until(image.digest, ({ state }) => state === 'ready');
+    await n1.reportFailedImage({ digest: image.digest, reason: 'late' });
+    expect(await find()).toMatchObject({ state: 'ready', reason: null });
+  });
+
   it('goes on where a watcher was, without a gap or a repetition', async () => {
     await using watcher = watch();
     await watcher.untilCaughtUp();

@@ -1,6 +1,6 @@
 import { CATALOGER_VERSION } from '@gatehouse/sbom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { holdLayers, missingLayers } from '../../core/app/layers.ts';
+import { holdLayers, missingLayers } from '../../core/app/missing-layers.ts';
 import { endLeases, renewLeases, sweepLeases, takeLeases } from '../../core/datastore/leases.ts';
 import {
   describe as describeImage,

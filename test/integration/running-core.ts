@@ -21,6 +21,8 @@ export interface RunningCore extends AsyncDisposable {
   readonly database: string;
   readonly agents: Readonly<Record<Node, CoreClient>>;
   readonly webhook: CoreClient;
+  /** Another client of a node, by another port of localhost that leads to the core. */
+  connect(node: Node, port: number): CoreClient;
   /** The base of the HTTP API. */
   readonly api: string;
   /** Stops the core and starts it again on the same store; callers stay. */
@@ -65,14 +67,13 @@ export async function startRunningCore(options: {
     );
   let core = await start();
   stack.defer(() => core[Symbol.asyncDispose]());
-  const client = (token: string): CoreClient =>
-    stack.use(
-      new CoreClient({
-        address: `localhost:${core.grpcPort}`,
-        authority: renewedFile(certificate.bundleFile),
-        token: async () => token,
-      }),
-    );
+  const connect = (token: string, port: number): CoreClient =>
+    new CoreClient({
+      address: `localhost:${port}`,
+      authority: renewedFile(certificate.bundleFile),
+      token: async () => token,
+    });
+  const client = (token: string): CoreClient => stack.use(connect(token, core.grpcPort));
   const agents = { n1: client('n1'), n2: client('n2') };
   const webhook = client('webhook');
   const running = stack.move();
@@ -86,6 +87,7 @@ export async function startRunningCore(options: {
     database: url,
     agents,
     webhook,
+    connect,
     async restart() {
       const { grpcPort } = core;
       await core[Symbol.asyncDispose]();

@@ -10,7 +10,7 @@ import type { Message } from "@bufbuild/protobuf";
  * Describes the file gatehouse/v1/layers.proto.
  */
 export const file_gatehouse_v1_layers: GenFile = /*@__PURE__*/
-  fileDesc("ChlnYXRlaG91c2UvdjEvbGF5ZXJzLnByb3RvEgxnYXRlaG91c2UudjEiXAoFSW1hZ2USDgoGZGlnZXN0GAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhAKCGRpZmZfaWRzGAMgAygJEg8KB2FsaWFzZXMYBCADKAkSDgoGY29uZmlnGAUgASgMIlUKFE1pc3NpbmdMYXllcnNSZXF1ZXN0EiIKBWltYWdlGAEgASgLMhMuZ2F0ZWhvdXNlLnYxLkltYWdlEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJIpcBChVNaXNzaW5nTGF5ZXJzUmVzcG9uc2USEAoIZGlmZl9pZHMYASADKAkSGgoSZGVzY3JpcHRpb25fd2FudGVkGAIgASgIEikKBmxlYXNlZBgDIAMoCzIZLmdhdGVob3VzZS52MS5MZWFzZWRMYXllchIQCghsZWFzZV9tcxgEIAEoDRITCgtyb290X3dhbnRlZBgFIAEoCCIyCgtMZWFzZWRMYXllchIPCgdkaWZmX2lkGAEgASgJEhIKCmVuZHNfaW5fbXMYAiABKA0iXAoSVXBsb2FkTGF5ZXJSZXF1ZXN0EisKBmhlYWRlchgBIAEoCzIZLmdhdGVob3VzZS52MS5MYXllckhlYWRlckgAEhEKB2NvbnRlbnQYAiABKAxIAEIGCgRwYXJ0IogBCgtMYXllckhlYWRlchIPCgdkaWZmX2lkGAEgASgJEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJEhAKCGNoYWluX2lkGAUgASgJEhQKDGNvbnRlbnRfc2l6ZRgDIAEoBBIWCg5jb250ZW50X2RpZ2VzdBgEIAEoCRINCgVpbWFnZRgGIAEoCSIVChNVcGxvYWRMYXllclJlc3BvbnNlIloKHFJlcG9ydFVucmVhZGFibGVMYXllclJlcXVlc3QSDwoHZGlmZl9pZBgBIAEoCRIZChFjYXRhbG9nZXJfdmVyc2lvbhgCIAEoCRIOCgZyZWFzb24YAyABKAkiHwodUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVzcG9uc2UiUQoRSG9sZExheWVyc1JlcXVlc3QSEAoIZGlmZl9pZHMYASADKAkSGQoRY2F0YWxvZ2VyX3ZlcnNpb24YAiABKAkSDwoHcmVsZWFzZRgDIAEoCCIUChJIb2xkTGF5ZXJzUmVzcG9uc2Uy+wIKBkxheWVycxJYCg1NaXNzaW5nTGF5ZXJzEiIuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXF1ZXN0GiMuZ2F0ZWhvdXNlLnYxLk1pc3NpbmdMYXllcnNSZXNwb25zZRJUCgtVcGxvYWRMYXllchIgLmdhdGVob3VzZS52MS5VcGxvYWRMYXllclJlcXVlc3QaIS5nYXRlaG91c2UudjEuVXBsb2FkTGF5ZXJSZXNwb25zZSgBEnAKFVJlcG9ydFVucmVhZGFibGVMYXllchIqLmdhdGVob3VzZS52MS5SZXBvcnRVbnJlYWRhYmxlTGF5ZXJSZXF1ZXN0GisuZ2F0ZWhvdXNlLnYxLlJlcG9ydFVucmVhZGFibGVMYXllclJlc3BvbnNlEk8KCkhvbGRMYXllcnMSHy5nYXRlaG91c2UudjEuSG9sZExheWVyc1JlcXVlc3QaIC5nYXRlaG91c2UudjEuSG9sZExheWVyc1Jlc3BvbnNlYgZwcm90bzM");
+  fileDesc("ChlnYXRlaG91c2UvdjEvbGF5ZXJzLnByb3RvEgxnYXRlaG91c2UudjEiXAoFSW1hZ2USDgoGZGlnZXN0GAEgASgJEhAKCHBsYXRmb3JtGAIgASgJEhAKCGRpZmZfaWRzGAMgAygJEg8KB2FsaWFzZXMYBCADKAkSDgoGY29uZmlnGAUgASgMIlUKFE1pc3NpbmdMYXllcnNSZXF1ZXN0EiIKBWltYWdlGAEgASgLMhMuZ2F0ZWhvdXNlLnYxLkltYWdlEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJIpcBChVNaXNzaW5nTGF5ZXJzUmVzcG9uc2USEAoIZGlmZl9pZHMYASADKAkSGgoSZGVzY3JpcHRpb25fd2FudGVkGAIgASgIEikKBmxlYXNlZBgDIAMoCzIZLmdhdGVob3VzZS52MS5MZWFzZWRMYXllchIQCghsZWFzZV9tcxgEIAEoDRITCgtyb290X3dhbnRlZBgFIAEoCCIyCgtMZWFzZWRMYXllchIPCgdkaWZmX2lkGAEgASgJEhIKCmVuZHNfaW5fbXMYAiABKA0iXAoSVXBsb2FkTGF5ZXJSZXF1ZXN0EisKBmhlYWRlchgBIAEoCzIZLmdhdGVob3VzZS52MS5MYXllckhlYWRlckgAEhEKB2NvbnRlbnQYAiABKAxIAEIGCgRwYXJ0IpgBCgtMYXllckhlYWRlchIPCgdkaWZmX2lkGAEgASgJEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJEhAKCGNoYWluX2lkGAUgASgJEhQKDGNvbnRlbnRfc2l6ZRgDIAEoBBIWCg5jb250ZW50X2RpZ2VzdBgEIAEoCRINCgVpbWFnZRgGIAEoCRIOCgZvZmZzZXQYByABKAQiFQoTVXBsb2FkTGF5ZXJSZXNwb25zZSIrChFLZXB0VXBsb2FkUmVxdWVzdBIWCg5jb250ZW50X2RpZ2VzdBgBIAEoCSIjChJLZXB0VXBsb2FkUmVzcG9uc2USDQoFYnl0ZXMYASABKAQiWgocUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVxdWVzdBIPCgdkaWZmX2lkGAEgASgJEhkKEWNhdGFsb2dlcl92ZXJzaW9uGAIgASgJEg4KBnJlYXNvbhgDIAEoCSIfCh1SZXBvcnRVbnJlYWRhYmxlTGF5ZXJSZXNwb25zZSJRChFIb2xkTGF5ZXJzUmVxdWVzdBIQCghkaWZmX2lkcxgBIAMoCRIZChFjYXRhbG9nZXJfdmVyc2lvbhgCIAEoCRIPCgdyZWxlYXNlGAMgASgIIhQKEkhvbGRMYXllcnNSZXNwb25zZSI6ChhSZXBvcnRGYWlsZWRJbWFnZVJlcXVlc3QSDgoGZGlnZXN0GAEgASgJEg4KBnJlYXNvbhgCIAEoCSIbChlSZXBvcnRGYWlsZWRJbWFnZVJlc3BvbnNlMrIECgZMYXllcnMSWAoNTWlzc2luZ0xheWVycxIiLmdhdGVob3VzZS52MS5NaXNzaW5nTGF5ZXJzUmVxdWVzdBojLmdhdGVob3VzZS52MS5NaXNzaW5nTGF5ZXJzUmVzcG9uc2USVAoLVXBsb2FkTGF5ZXISIC5nYXRlaG91c2UudjEuVXBsb2FkTGF5ZXJSZXF1ZXN0GiEuZ2F0ZWhvdXNlLnYxLlVwbG9hZExheWVyUmVzcG9uc2UoARJPCgpLZXB0VXBsb2FkEh8uZ2F0ZWhvdXNlLnYxLktlcHRVcGxvYWRSZXF1ZXN0GiAuZ2F0ZWhvdXNlLnYxLktlcHRVcGxvYWRSZXNwb25zZRJwChVSZXBvcnRVbnJlYWRhYmxlTGF5ZXISKi5nYXRlaG91c2UudjEuUmVwb3J0VW5yZWFkYWJsZUxheWVyUmVxdWVzdBorLmdhdGVob3VzZS52MS5SZXBvcnRVbnJlYWRhYmxlTGF5ZXJSZXNwb25zZRJkChFSZXBvcnRGYWlsZWRJbWFnZRImLmdhdGVob3VzZS52MS5SZXBvcnRGYWlsZWRJbWFnZVJlcXVlc3QaJy5nYXRlaG91c2UudjEuUmVwb3J0RmFpbGVkSW1hZ2VSZXNwb25zZRJPCgpIb2xkTGF5ZXJzEh8uZ2F0ZWhvdXNlLnYxLkhvbGRMYXllcnNSZXF1ZXN0GiAuZ2F0ZWhvdXNlLnYxLkhvbGRMYXllcnNSZXNwb25zZWIGcHJvdG8z");
 
 /**
  * @generated from message gatehouse.v1.Image
@@ -225,6 +225,13 @@ export type LayerHeader = Message<"gatehouse.v1.LayerHeader"> & {
    * @generated from field: string image = 6;
    */
   image: string;
+
+  /**
+   * How much of the content, of what is kept of an earlier upload, comes before what is sent now.
+   *
+   * @generated from field: uint64 offset = 7;
+   */
+  offset: bigint;
 };
 
 /**
@@ -246,6 +253,40 @@ export type UploadLayerResponse = Message<"gatehouse.v1.UploadLayerResponse"> & 
  */
 export const UploadLayerResponseSchema: GenMessage<UploadLayerResponse> = /*@__PURE__*/
   messageDesc(file_gatehouse_v1_layers, 6);
+
+/**
+ * @generated from message gatehouse.v1.KeptUploadRequest
+ */
+export type KeptUploadRequest = Message<"gatehouse.v1.KeptUploadRequest"> & {
+  /**
+   * @generated from field: string content_digest = 1;
+   */
+  contentDigest: string;
+};
+
+/**
+ * Describes the message gatehouse.v1.KeptUploadRequest.
+ * Use `create(KeptUploadRequestSchema)` to create a new message.
+ */
+export const KeptUploadRequestSchema: GenMessage<KeptUploadRequest> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_layers, 7);
+
+/**
+ * @generated from message gatehouse.v1.KeptUploadResponse
+ */
+export type KeptUploadResponse = Message<"gatehouse.v1.KeptUploadResponse"> & {
+  /**
+   * @generated from field: uint64 bytes = 1;
+   */
+  bytes: bigint;
+};
+
+/**
+ * Describes the message gatehouse.v1.KeptUploadResponse.
+ * Use `create(KeptUploadResponseSchema)` to create a new message.
+ */
+export const KeptUploadResponseSchema: GenMessage<KeptUploadResponse> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_layers, 8);
 
 /**
  * @generated from message gatehouse.v1.ReportUnreadableLayerRequest
@@ -272,7 +313,7 @@ export type ReportUnreadableLayerRequest = Message<"gatehouse.v1.ReportUnreadabl
  * Use `create(ReportUnreadableLayerRequestSchema)` to create a new message.
  */
 export const ReportUnreadableLayerRequestSchema: GenMessage<ReportUnreadableLayerRequest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 7);
+  messageDesc(file_gatehouse_v1_layers, 9);
 
 /**
  * @generated from message gatehouse.v1.ReportUnreadableLayerResponse
@@ -285,7 +326,7 @@ export type ReportUnreadableLayerResponse = Message<"gatehouse.v1.ReportUnreadab
  * Use `create(ReportUnreadableLayerResponseSchema)` to create a new message.
  */
 export const ReportUnreadableLayerResponseSchema: GenMessage<ReportUnreadableLayerResponse> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 8);
+  messageDesc(file_gatehouse_v1_layers, 10);
 
 /**
  * @generated from message gatehouse.v1.HoldLayersRequest
@@ -314,7 +355,7 @@ export type HoldLayersRequest = Message<"gatehouse.v1.HoldLayersRequest"> & {
  * Use `create(HoldLayersRequestSchema)` to create a new message.
  */
 export const HoldLayersRequestSchema: GenMessage<HoldLayersRequest> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 9);
+  messageDesc(file_gatehouse_v1_layers, 11);
 
 /**
  * @generated from message gatehouse.v1.HoldLayersResponse
@@ -327,7 +368,42 @@ export type HoldLayersResponse = Message<"gatehouse.v1.HoldLayersResponse"> & {
  * Use `create(HoldLayersResponseSchema)` to create a new message.
  */
 export const HoldLayersResponseSchema: GenMessage<HoldLayersResponse> = /*@__PURE__*/
-  messageDesc(file_gatehouse_v1_layers, 10);
+  messageDesc(file_gatehouse_v1_layers, 12);
+
+/**
+ * @generated from message gatehouse.v1.ReportFailedImageRequest
+ */
+export type ReportFailedImageRequest = Message<"gatehouse.v1.ReportFailedImageRequest"> & {
+  /**
+   * @generated from field: string digest = 1;
+   */
+  digest: string;
+
+  /**
+   * @generated from field: string reason = 2;
+   */
+  reason: string;
+};
+
+/**
+ * Describes the message gatehouse.v1.ReportFailedImageRequest.
+ * Use `create(ReportFailedImageRequestSchema)` to create a new message.
+ */
+export const ReportFailedImageRequestSchema: GenMessage<ReportFailedImageRequest> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_layers, 13);
+
+/**
+ * @generated from message gatehouse.v1.ReportFailedImageResponse
+ */
+export type ReportFailedImageResponse = Message<"gatehouse.v1.ReportFailedImageResponse"> & {
+};
+
+/**
+ * Describes the message gatehouse.v1.ReportFailedImageResponse.
+ * Use `create(ReportFailedImageResponseSchema)` to create a new message.
+ */
+export const ReportFailedImageResponseSchema: GenMessage<ReportFailedImageResponse> = /*@__PURE__*/
+  messageDesc(file_gatehouse_v1_layers, 14);
 
 /**
  * How the content of images reaches the core. Agents call it, each for the images of its own node.
@@ -357,6 +433,16 @@ export const Layers: GenService<{
     output: typeof UploadLayerResponseSchema;
   },
   /**
+   * Tells how much is kept of an upload of the caller's that broke off, so that it can go on from there.
+   *
+   * @generated from rpc gatehouse.v1.Layers.KeptUpload
+   */
+  keptUpload: {
+    methodKind: "unary";
+    input: typeof KeptUploadRequestSchema;
+    output: typeof KeptUploadResponseSchema;
+  },
+  /**
    * Says that a layer can be read nowhere on this node, so that its image does not wait for ever.
    *
    * @generated from rpc gatehouse.v1.Layers.ReportUnreadableLayer
@@ -365,6 +451,16 @@ export const Layers: GenService<{
     methodKind: "unary";
     input: typeof ReportUnreadableLayerRequestSchema;
     output: typeof ReportUnreadableLayerResponseSchema;
+  },
+  /**
+   * Says that an image cannot be brought from this node, which has given it up.
+   *
+   * @generated from rpc gatehouse.v1.Layers.ReportFailedImage
+   */
+  reportFailedImage: {
+    methodKind: "unary";
+    input: typeof ReportFailedImageRequestSchema;
+    output: typeof ReportFailedImageResponseSchema;
   },
   /**
    * Renews the caller's leases on layers that it still works at, or ends those on layers that it will not bring.
