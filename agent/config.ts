@@ -1,5 +1,5 @@
 import { logLevels } from '@gatehouse/lib/log.ts';
-import { address, duration, oneOf, onOff, text, whole } from '@gatehouse/lib/options.ts';
+import { address, duration, list, oneOf, onOff, text, whole } from '@gatehouse/lib/options.ts';
 import { registryOptions } from '@gatehouse/registry';
 
 /** All settings of the agent. */
@@ -18,9 +18,15 @@ export const agentOptions = {
   ),
   containerdRoot: text('FOLDER', 'where containerd keeps images', '/var/lib/containerd'),
   containerdState: text('FOLDER', 'where containerd keeps what runs', '/run/containerd'),
+  crioSocket: text('PATH', "CRI-O's socket; nothing means not to look for it", '/run/crio/crio.sock'),
+  crioStorage: list(
+    'FOLDER,...',
+    'where CRI-O keeps images; after it the additionalimagestores of its storage.conf',
+    '/var/lib/containers/storage',
+  ),
   hostRoot: text(
     'FOLDER',
-    'where this process sees the root of the node, to which those two folders belong',
+    'where this process sees the root of the node, to which those folders belong',
     '/',
   ),
   dockerSocket: text('PATH', "Docker's socket; nothing means not to look for it", '/var/run/docker.sock'),
@@ -42,6 +48,11 @@ export const agentOptions = {
     'how many MiB of images may be read in a second',
     { least: 1, most: 1_000_000 },
     200,
+  ),
+  podUid: text(
+    'UID',
+    'the pod that this process runs in: of several runtimes, only the one that runs it is read',
+    '',
   ),
   registry: onOff('ask the registries of images for layers that the node has not kept'),
   registryCredentials: text(

@@ -2,6 +2,8 @@ import { CodedError } from '@gatehouse/lib/errors.ts';
 
 export const agentErrorCodes = {
   no_runtime: 'No container runtime answers at the sockets that were tried.',
+  not_kubelets:
+    'The runtimes that answer do not run the pod that the agent is in, so the kubelet uses another one.',
   runtime_failed: 'The container runtime answered a call with an error, or in a form that is not understood.',
   storage_unreadable:
     'A folder of containers-storage is none, or has records of a form that is not understood.',

@@ -106,7 +106,14 @@ const sockets: Readonly<Record<string, { containerdSocket: string; dockerSocket:
   containerd: { containerdSocket: '/run/containerd/containerd.sock', dockerSocket: '' },
   docker: { containerdSocket: '', dockerSocket: '/var/run/docker.sock' },
 };
-const FOLDERS = { containerdRoot: '/var/lib/containerd', containerdState: '/run/containerd', hostRoot: '/' };
+const FOLDERS = {
+  containerdRoot: '/var/lib/containerd',
+  containerdState: '/run/containerd',
+  crioSocket: '',
+  crioStorage: [],
+  hostRoot: '/',
+  podUid: '',
+};
 
 async function catalogFromRuntime(
   from: { scheme: string; socket: { containerdSocket: string; dockerSocket: string }; name: string },

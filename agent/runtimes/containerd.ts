@@ -9,7 +9,7 @@ import type {
   ImageLayers,
   Inventory,
   LayerPlaces,
-  Runtime,
+  PodRuntime,
   RuntimeImage,
 } from './runtime.ts';
 import { clientAt } from './socket.ts';
@@ -37,7 +37,7 @@ const EVENTS_SINCE_MAJOR = 2;
 const PLAIN_SHIM = /^io\.containerd\.runc\./;
 
 /** containerd, by CRI and by its own services on the same socket. */
-export class Containerd implements Runtime {
+export class Containerd implements PodRuntime {
   readonly title: string;
   readonly #client: Client;
   readonly #cri: Cri;
@@ -81,6 +81,10 @@ export class Containerd implements Runtime {
 
   inventory(signal: AbortSignal): Promise<Inventory> {
     return this.#cri.inventory(signal);
+  }
+
+  runsPod(uid: string, signal: AbortSignal): Promise<boolean> {
+    return this.#cri.runsPod(uid, signal);
   }
 
   async layersOf(image: string, signal: AbortSignal): Promise<ImageLayers> {

@@ -89,9 +89,12 @@ export class ContainersStorage {
     const chain = await this.#chainOf(record);
     const layers = chain.length === diffIds.length ? chain : [];
     const splits = diffIds.map((diffId, index) => toTarSplit(layers[index], diffId));
+    const container = await this.#rootOf(running);
     return {
-      folders: await this.#foldersOf(layers, splits, running),
+      folders: await this.#foldersOf(layers, splits, container),
+      noFolders: 'the storage has no plain folder for each layer of the image',
       blobs: await Promise.all(splits.map(toBlob)),
+      ...(container && { root: container.merged }),
       [Symbol.asyncDispose]: async () => undefined,
     };
   }
@@ -137,13 +140,13 @@ export class ContainersStorage {
   async #foldersOf(
     chain: readonly FoundLayer[],
     splits: readonly (TarSplit | { missing: string })[],
-    running: readonly string[],
+    container: LayerFolders['container'],
   ): Promise<LayerFolders | undefined> {
     const plain = await Promise.all(chain.map((found, index) => isPlain(found, splits[index])));
     if (chain.length === 0 || plain.includes(false)) return undefined;
     return {
       layers: chain.map(folderOf),
-      container: await this.#rootOf(running),
+      container,
       opaquesOf: async (index) => {
         const split = splits[index];
         return split && 'file' in split && (await exists(split.file)) ? tarSplitOpaques(split) : undefined;

@@ -35,7 +35,9 @@ export class Cri {
       this.#runtime.listContainers({}, settings(signal)),
       this.#runtime.listPodSandbox({}, settings(signal)),
     ]);
-    const digestOf = new Map(images.flatMap((image) => namesOf(image).map((name) => [name, image.id])));
+    const digestOf = new Map(
+      images.flatMap((image) => namesOf(image).map((name) => [name, toDigest(image.id)])),
+    );
     const podOf = new Map(pods.map((pod) => [pod.id, pod]));
     const found = containers.map(async (container) => {
       const image = await this.#imageOf(container, digestOf, signal);
@@ -43,7 +45,7 @@ export class Cri {
     });
     return {
       images: images.map(({ id, repoTags, repoDigests }) => ({
-        digest: id,
+        digest: toDigest(id),
         aliases: [...repoTags, ...repoDigests],
       })),
       containers: (await Promise.all(found)).flat(),
@@ -67,9 +69,18 @@ export class Cri {
     return JSON.parse(info.info ?? '{}') as Record<string, unknown>;
   }
 
-  /** Calls back at each event until the runtime ends the stream or the signal aborts. */
+  /** Whether a pod of this uid is on the node. */
+  async runsPod(uid: string, signal: AbortSignal): Promise<boolean> {
+    const { items } = await this.#runtime.listPodSandbox({}, settings(signal));
+    return items.some(({ metadata }) => metadata?.uid === uid);
+  }
+
+  /**
+   * Calls back at each event until the runtime ends the stream or the signal aborts. containerd keeps 100 events for a
+   * reader and then starts no container until it reads on (internal/eventq), and CRI-O none; so nothing is done here but
+   * noting that there was one, and what happened is asked for afterwards.
+   */
   async watch(onChange: () => void, signal: AbortSignal): Promise<void> {
-    // The runtime waits for slow readers: nothing is done here but noting that there was an event.
     for await (const _event of this.#runtime.getContainerEvents({}, { signal })) onChange();
   }
 
@@ -87,12 +98,17 @@ export class Cri {
     if (known !== undefined) return known;
     const name = container.image?.image || container.imageRef;
     const { image } = await this.#images.imageStatus({ image: { image: name } }, settings(signal));
-    return image?.id;
+    return image && toDigest(image.id);
   }
 }
 
 function settings(signal: AbortSignal): CallSettings {
   return { timeout: CALL_TIMEOUT_MS, signal };
+}
+
+/** CRI-O leaves the algorithm out. */
+function toDigest(id: string): string {
+  return /^[0-9a-f]{64}$/.test(id) ? `sha256:${id}` : id;
 }
 
 function namesOf({ id, repoTags, repoDigests }: Image): string[] {

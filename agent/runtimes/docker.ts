@@ -18,7 +18,7 @@ import type {
   Inventory,
   LayerFolders,
   LayerPlaces,
-  Runtime,
+  PodRuntime,
   RuntimeImage,
 } from './runtime.ts';
 
@@ -31,9 +31,11 @@ export interface DockerSockets {
 
 /** Runtimes that run containers as processes of the machine's own kernel; those of Kata and gVisor do not. */
 const PLAIN_RUNTIME = /^(runc|crun|io\.containerd\.runc\.v\d+)$/;
+/** Labels that cri-dockerd, through which a kubelet may use Docker, gives to containers of pods begin so. */
+const POD = 'io.kubernetes.';
 
 /** Docker, by its API. */
-export class Docker implements Runtime {
+export class Docker implements PodRuntime {
   readonly title: string;
   readonly #docker: Dockerode;
   readonly #store: DockerStore;
@@ -83,16 +85,23 @@ export class Docker implements Runtime {
           ...(Id === digest ? [] : [Id]),
         ]),
       })),
-      containers: containers.map(({ Id, Names, ImageID, State }) => ({
-        id: Id,
-        name: (Names[0] ?? '').replace(/^\//, ''),
-        namespace: '',
-        pod: '',
-        podUid: '',
-        image: digestOf(ImageID),
-        running: State === 'running',
-      })),
+      containers: containers
+        .filter(({ Labels }) => Labels[`${POD}docker.type`] !== 'podsandbox')
+        .map(({ Id, Names, ImageID, State, Labels }) => ({
+          id: Id,
+          name: Labels[`${POD}container.name`] ?? (Names[0] ?? '').replace(/^\//, ''),
+          namespace: Labels[`${POD}pod.namespace`] ?? '',
+          pod: Labels[`${POD}pod.name`] ?? '',
+          podUid: Labels[`${POD}pod.uid`] ?? '',
+          image: digestOf(ImageID),
+          running: State === 'running',
+        })),
     };
+  }
+
+  async runsPod(uid: string): Promise<boolean> {
+    const filters = { label: [`${POD}pod.uid=${uid}`] };
+    return (await this.#docker.listContainers({ all: true, filters })).length > 0;
   }
 
   async #learnDigests(ids: readonly string[], signal: AbortSignal): Promise<void> {

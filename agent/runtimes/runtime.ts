@@ -84,3 +84,9 @@ export interface Runtime extends AsyncDisposable {
   /** Calls back whenever a container comes or goes, if the runtime can tell; resolves when it no longer tells. */
   watch(onChange: () => void, signal: AbortSignal): Promise<void>;
 }
+
+/** A runtime that may be the kubelet's. */
+export interface PodRuntime extends Runtime {
+  /** Whether a pod of this uid is on the node by this runtime. */
+  runsPod(uid: string, signal: AbortSignal): Promise<boolean>;
+}

@@ -27,6 +27,7 @@ import {
   asksForHelp,
   describeOptions,
   duration,
+  list,
   type OptionValues,
   oneOf,
   readOptions,
@@ -58,6 +59,8 @@ const options = {
   containerdSocket: text('PATH', "containerd's socket", '/run/containerd/containerd.sock'),
   containerdRoot: text('FOLDER', 'where containerd keeps images', '/var/lib/containerd'),
   containerdState: text('FOLDER', 'where containerd keeps what runs', '/run/containerd'),
+  crioSocket: text('PATH', "CRI-O's socket", '/run/crio/crio.sock'),
+  crioStorage: list('FOLDER,...', 'where CRI-O keeps images', '/var/lib/containers/storage'),
   dockerSocket: text('PATH', "Docker's socket", '/var/run/docker.sock'),
   mode: oneOf(modes, 'what happens to what the policy denies', 'enforce'),
   unknown: oneOf(unknownChoices, 'what happens to images without a verdict', 'allow'),
@@ -68,7 +71,7 @@ type Config = OptionValues<typeof options>;
 
 const help = {
   usage: 'gatehouse start [options] [IMAGE...]',
-  summary: `Core, webhook and agent in one process, for one machine. The agent reads what containerd and Docker have;
+  summary: `Core, webhook and agent in one process, for one machine. The agent reads what containerd, CRI-O and Docker have;
 further images can be named: docker-archive:FILE, oci-archive:FILE, oci-dir:FOLDER[:TAG] or registry:REF.`,
   example: 'gatehouse start --feeds ./feeds docker-archive:app.tar',
 };
@@ -225,7 +228,7 @@ async function readImages(
 
 async function findRuntimes(config: Config, log: Log): Promise<readonly Runtime[]> {
   try {
-    return await connectRuntimes({ ...config, hostRoot: '/' }, log);
+    return await connectRuntimes({ ...config, hostRoot: '/', podUid: '' }, log);
   } catch (error) {
     if (error instanceof CodedError && error.code === 'no_runtime') return [];
     throw error;

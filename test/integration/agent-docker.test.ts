@@ -20,6 +20,7 @@ import { runOk } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 import { type RunningCore, startRunningCore } from './running-core.ts';
+import { noSockets } from './sockets.ts';
 
 const SELDOM_MS = 600_000;
 /** So often that nobody waits. */
@@ -42,8 +43,7 @@ describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
     docker = await startDocker({ store });
     running = await startRunningCore({});
     await using stack = new AsyncDisposableStack();
-    const sockets = { containerdSocket: '', containerdRoot: '', containerdState: '', hostRoot: '/' };
-    [runtime] = await connectRuntimes({ ...sockets, dockerSocket: docker.socket }, noLog);
+    [runtime] = await connectRuntimes({ ...noSockets, dockerSocket: docker.socket }, noLog);
     if (!runtime) throw new Error('no runtime');
     stack.use(runtime);
     const started = startAgent({
@@ -187,6 +187,30 @@ describe.each<{ store: 'overlay2' | 'containerd'; how: string }>([
       },
       { what: 'what runs to be told' },
     );
+  });
+
+  it('knows the pods that a kubelet runs by cri-dockerd, and itself among them', async () => {
+    // As cri-dockerd does it: a container that holds the pod, and those of the pod.
+    const labels = (type: string, name: string): object => ({
+      'io.kubernetes.docker.type': type,
+      'io.kubernetes.container.name': name,
+      'io.kubernetes.pod.name': 'web-0',
+      'io.kubernetes.pod.namespace': 'shop',
+      'io.kubernetes.pod.uid': 'uid-of-the-pod',
+    });
+    for (const Labels of [labels('podsandbox', 'POD'), labels('container', 'web')]) {
+      const body = JSON.stringify({ Image: image.name, Labels, HostConfig: { NetworkMode: 'none' } });
+      expect(await docker.call('POST', '/containers/create', body)).toMatchObject({ code: 0 });
+    }
+    const sockets = { ...noSockets, dockerSocket: docker.socket };
+    const [found] = await connectRuntimes({ ...sockets, podUid: 'uid-of-the-pod' }, noLog);
+    const { containers = [] } = (await found?.inventory(AbortSignal.timeout(60_000))) ?? {};
+    expect(containers.filter(({ podUid }) => podUid !== '')).toMatchObject([
+      { name: 'web', namespace: 'shop', pod: 'web-0', podUid: 'uid-of-the-pod', image: image.id },
+    ]);
+    await expect(connectRuntimes({ ...sockets, podUid: 'another' }, noLog)).rejects.toMatchObject({
+      code: 'not_kubelets',
+    });
   });
 
   it('says of each layer what its archive says, to the byte, though no container runs and nothing is exported', async () => {

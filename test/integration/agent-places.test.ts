@@ -11,6 +11,7 @@ import { buildImage, type Image } from '../harness/images.ts';
 import { eventually } from '../harness/wait.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 import { type RunningCore, startRunningCore } from './running-core.ts';
+import { noSockets } from './sockets.ts';
 
 /** Long enough that nothing here happens by a regular look. */
 const SELDOM_MS = 600_000;
@@ -80,13 +81,7 @@ describe('an agent where no layer has a folder of its own', () => {
   async function startOne(): Promise<AsyncDisposable> {
     await using stack = new AsyncDisposableStack();
     const [runtime] = await connectRuntimes(
-      {
-        containerdSocket: cluster.containerdSocket,
-        containerdRoot: '/var/lib/containerd',
-        containerdState: '/run/containerd',
-        hostRoot: cluster.root,
-        dockerSocket: '',
-      },
+      { ...noSockets, containerdSocket: cluster.containerdSocket, hostRoot: cluster.root },
       noLog,
     );
     if (!runtime) throw new Error('no runtime');

@@ -21,6 +21,7 @@ import { untilDiscarded } from './discarded.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 import { type Meddler, startMeddler } from './meddler.ts';
 import { type RunningCore, startRunningCore } from './running-core.ts';
+import { noSockets } from './sockets.ts';
 
 const SELDOM_MS = 600_000;
 const manifests = path.resolve(import.meta.dirname, '../../manifests');
@@ -74,13 +75,7 @@ async function imageAt(host: string, name: string): Promise<Image> {
 async function startOne(access: Omit<RegistryAccess, 'settings'>): Promise<AsyncDisposable> {
   await using stack = new AsyncDisposableStack();
   const [runtime] = await connectRuntimes(
-    {
-      containerdSocket: cluster.containerdSocket,
-      containerdRoot: '/var/lib/containerd',
-      containerdState: '/run/containerd',
-      hostRoot: cluster.root,
-      dockerSocket: '',
-    },
+    { ...noSockets, containerdSocket: cluster.containerdSocket, hostRoot: cluster.root },
     noLog,
   );
   if (!runtime) throw new Error('no runtime');

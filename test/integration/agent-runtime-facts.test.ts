@@ -10,6 +10,7 @@ import { type Cluster, startCluster } from '../harness/cluster.ts';
 import { buildImage, type Image } from '../harness/images.ts';
 import { eventually } from '../harness/wait.ts';
 import { type RunningCore, startRunningCore, Watcher } from './running-core.ts';
+import { noSockets } from './sockets.ts';
 
 /** So often that nobody waits; only what happens by it is shown here, not when. */
 const plan = { tick: 50, after: [100], every: 500, confirm: 50 };
@@ -63,13 +64,7 @@ describe.each<{ containerd: '2.4' | '1.6' }>([{ containerd: '2.4' }, { container
 
     async function startOne(): Promise<AsyncDisposable> {
       await using stack = new AsyncDisposableStack();
-      const sockets = {
-        containerdSocket: cluster.containerdSocket,
-        containerdRoot: '/var/lib/containerd',
-        containerdState: '/run/containerd',
-        hostRoot: cluster.root,
-        dockerSocket: '',
-      };
+      const sockets = { ...noSockets, containerdSocket: cluster.containerdSocket, hostRoot: cluster.root };
       const [runtime] = await connectRuntimes(sockets, noLog);
       if (!runtime) throw new Error('no runtime');
       stack.use(runtime);

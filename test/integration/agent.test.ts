@@ -12,6 +12,7 @@ import { eventually } from '../harness/wait.ts';
 import { untilDiscarded } from './discarded.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 import { type RunningCore, startRunningCore, Watcher } from './running-core.ts';
+import { noSockets } from './sockets.ts';
 
 /** Long enough that nothing here happens by a regular look, except where that is what is shown. */
 const SELDOM_MS = 600_000;
@@ -74,13 +75,7 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
   async function startOne(metrics = createAgentMetrics()): Promise<AsyncDisposable> {
     await using stack = new AsyncDisposableStack();
     const [runtime] = await connectRuntimes(
-      {
-        containerdSocket: cluster.containerdSocket,
-        containerdRoot: '/var/lib/containerd',
-        containerdState: '/run/containerd',
-        hostRoot: cluster.root,
-        dockerSocket: '',
-      },
+      { ...noSockets, containerdSocket: cluster.containerdSocket, hostRoot: cluster.root },
       noLog,
     );
     if (!runtime) throw new Error('no runtime');
@@ -139,6 +134,23 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
       },
       { what: 'the container to be known' },
     );
+  });
+
+  it('takes a runtime for the kubelet’s by the pod that it is itself in', async () => {
+    const sockets = { ...noSockets, containerdSocket: cluster.containerdSocket, hostRoot: cluster.root };
+    const { stdout: podUid } = await cluster.kubectl([
+      'get',
+      'pod',
+      'first',
+      '-o',
+      'jsonpath={.metadata.uid}',
+    ]);
+    const [runtime] = await connectRuntimes({ ...sockets, podUid }, noLog);
+    await using _closing = runtime;
+    expect(runtime?.title).toMatch(/^containerd /);
+    await expect(connectRuntimes({ ...sockets, podUid: 'another' }, noLog)).rejects.toMatchObject({
+      code: 'not_kubelets',
+    });
   });
 
   it('sees a file that an upper layer removed as gone', async () => {
