@@ -2,7 +2,6 @@ import { mkdir, mkdtempDisposable, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { runOk } from '../harness/process.ts';
 import { need } from '../harness/tools.ts';
 
@@ -14,16 +13,9 @@ interface Container {
     readonly readOnly?: boolean;
   }[];
 }
-interface DaemonSet {
-  readonly kind: string;
-  readonly spec: {
-    readonly template: {
-      readonly spec: {
-        readonly containers: readonly [Container];
-        readonly volumes: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
-      };
-    };
-  };
+interface PodSpec {
+  readonly containers: readonly [Container];
+  readonly volumes: readonly { readonly name: string; readonly hostPath?: { readonly path: string } }[];
 }
 
 /** What of the node the agents of the base see, with a component. */
@@ -43,17 +35,25 @@ async function agentWith(
     components: [`../manifests/components/${component}`],
   };
   await writeFile(path.join(overlay, 'kustomization.yaml'), JSON.stringify(kustomization));
-  const text = await runOk([kube, 'kubectl', 'kustomize', overlay]);
-  const objects = parseAllDocuments(text).map((each) => each.toJS() as DaemonSet);
-  const { containers, volumes } = objects.find(({ kind }) => kind === 'DaemonSet')?.spec.template.spec ?? {};
-  const paths = new Map(volumes?.map(({ name, hostPath }) => [name, hostPath?.path]));
-  const folders = (containers?.[0].volumeMounts ?? [])
+  const yaml = await runOk([kube, 'kubectl', 'kustomize', overlay]);
+  // The one command that gives objects in another form without a server.
+  const form = "jsonpath={.kind}{'\\t'}{.spec.template.spec}{'\\n'}";
+  const lines = await runOk(
+    [kube, 'kubectl', 'label', '--local', '--filename=-', 'any=label', '--output', form],
+    {
+      input: yaml,
+    },
+  );
+  const [, spec = ''] = /^DaemonSet\t(.*)$/m.exec(lines) ?? [];
+  const { containers, volumes } = JSON.parse(spec) as PodSpec;
+  const paths = new Map(volumes.map(({ name, hostPath }) => [name, hostPath?.path]));
+  const folders = containers[0].volumeMounts
     // The agent writes nothing but to its own folder, and sees all others where the node has them.
     .filter(({ name, readOnly }) => paths.get(name) !== undefined && readOnly)
     .map(({ name, mountPath }) =>
       paths.get(name) === mountPath ? mountPath : `${paths.get(name)} elsewhere`,
     );
-  return { args: containers?.[0].args ?? [], folders };
+  return { args: containers[0].args, folders };
 }
 
 describe('the agents of a cluster', () => {
