@@ -2,7 +2,7 @@ import { PassThrough, Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { type Frame, readFrames, writeFrame } from './frames.ts';
+import { drained, type Frame, readFrames, writeFrame } from './frames.ts';
 
 interface Sent {
   readonly kind: string;
@@ -63,5 +63,18 @@ describe('frames', () => {
     }
     const endless = Array.fromAsync(readFrames(Readable.from([Buffer.alloc(8, 0xff)])));
     await expect(endless).rejects.toThrow('a frame of');
+  });
+
+  it('wait for the other side without leaving anything behind, however often', async () => {
+    const to = new PassThrough({ highWaterMark: 1 });
+    for (let n = 0; n < 3; n++) {
+      writeFrame(to, 'chunk', {}, [Buffer.alloc(10)]);
+      const taken = drained(to);
+      to.resume();
+      await taken;
+    }
+    for (const event of ['drain', 'close', 'error']) expect(to.listenerCount(event)).toBe(0);
+    to.destroy();
+    await drained(to);
   });
 });
