@@ -3,6 +3,7 @@ import { explain } from '@gatehouse/lib/errors.ts';
 import type { ApiAccess } from '@gatehouse/lib/own-cluster.ts';
 import { type Backoff, backoffDelay } from '@gatehouse/lib/retry.ts';
 import {
+  type CredentialSource,
   type Credentials,
   credentialsIn,
   openRegistryImage,
@@ -36,14 +37,20 @@ const MAX_NAMES = 4;
 const MAX_ATTEMPTS = 5;
 /** In the order of the minutes that registries are away for. */
 const RETRY_BACKOFF = { first: 60_000, most: 900_000 };
+/**
+ * All images wait while one is read. Four names, two tries and 10 s are a minute and a half at worst; after that the
+ * registry counts as away, and the next image that comes from there does not wait for it.
+ */
+const PATIENCE = { tries: 2, firstByte: 10_000 };
+/** Images of a node come from a handful. */
+const MAX_HOSTS = 100;
 /** More images than a node may report. */
 const MAX_IMAGES = 5000;
 
 /** The registries that the images of a node came from. */
 export class Registries {
   readonly #access: RegistryAccess;
-  /** How often images failed for want of a registry that answers. */
-  readonly #attempts = new Map<string, number>();
+  readonly #past: Past = { attempts: new Map(), away: new Map() };
 
   constructor(access: RegistryAccess) {
     this.#access = access;
@@ -52,8 +59,16 @@ export class Registries {
   /** The way to the layers of an image; nothing is asked for before the first of them is. */
   layersOf(image: RuntimeImage, layers: ImageLayers, { containers }: Inventory): RegistryLayers {
     const pods = containers.filter((each) => each.image === image.digest);
-    return new RegistryLayers(this.#access, { image, layers, pods }, this.#attempts);
+    return new RegistryLayers(this.#access, { image, layers, pods }, this.#past);
   }
+}
+
+/** What counts beyond one image. */
+interface Past {
+  /** How often images failed for want of a registry that answers. */
+  readonly attempts: Map<string, number>;
+  /** Registries that did not answer, and when (by performance.now) they are asked again. */
+  readonly away: Map<string, number>;
 }
 
 /** The layers of one image at its registry. */
@@ -62,30 +77,33 @@ export class RegistryLayers implements Disposable {
   readonly #of: { readonly image: RuntimeImage; readonly layers: ImageLayers; readonly pods: readonly Pod[] };
   #client: RegistryClient | undefined;
   /** Why credentials could not be had. */
-  readonly #problems: string[] = [];
+  readonly #problems = new Set<string>();
   #opened: Promise<SourceImage> | undefined;
-  readonly #attempts: Map<string, number>;
+  readonly #past: Past;
+  readonly #retry: Backoff;
   /** Something failed that may succeed later. */
   #wasAway = false;
 
   constructor(
     access: RegistryAccess,
     of: { readonly image: RuntimeImage; readonly layers: ImageLayers; readonly pods: readonly Pod[] },
-    attempts: Map<string, number>,
+    past: Past,
   ) {
-    this.#attempts = attempts;
+    this.#past = past;
     this.#access = access;
+    this.#retry = access.retry ?? RETRY_BACKOFF;
     this.#of = of;
   }
 
   /** To be asked once, at the end: the milliseconds until the image is worth another try, if it is. */
   retryInMs(): number | undefined {
     const { digest } = this.#of.image;
-    const attempts = (this.#attempts.get(digest) ?? 0) + 1;
-    this.#attempts.delete(digest);
-    if (!this.#wasAway || attempts >= MAX_ATTEMPTS || this.#attempts.size >= MAX_IMAGES) return undefined;
-    this.#attempts.set(digest, attempts);
-    return backoffDelay(this.#access.retry ?? RETRY_BACKOFF, attempts - 1);
+    const { attempts } = this.#past;
+    const attempt = (attempts.get(digest) ?? 0) + 1;
+    attempts.delete(digest);
+    if (!this.#wasAway || attempt >= MAX_ATTEMPTS || attempts.size >= MAX_IMAGES) return undefined;
+    attempts.set(digest, attempt);
+    return backoffDelay(this.#retry, attempt - 1);
   }
 
   /** Throws AgentError `layer_unreadable`, or SbomError. */
@@ -116,34 +134,47 @@ export class RegistryLayers implements Disposable {
   async #open(signal: AbortSignal): Promise<SourceImage> {
     const { image, layers } = this.#of;
     const references = referencesOf(image);
-    this.#client = new RegistryClient(this.#access.settings, (host, name) => this.#credentials(host, name));
+    const credentials: CredentialSource = (host, name) => this.#credentials(host, name);
+    this.#client = new RegistryClient(this.#access.settings, credentials, PATIENCE);
     const reasons = references.length === 0 ? ['no registry is known to have the image'] : [];
     for (const reference of references) {
-      try {
-        const platform = platformOf(layers);
-        const opened = await openRegistryImage(this.#client, reference, { platform, signal });
-        if (isSame(opened, image, layers)) return opened;
-        reasons.push(`${reference.host}/${reference.repository} has other layers by that name`);
-      } catch (error) {
+      const opened = await this.#openOne(this.#client, reference, signal).catch((error: unknown) => {
         signal.throwIfAborted();
         if (!(error instanceof RegistryError || error instanceof SbomError)) throw error;
-        this.#note(error);
+        this.#note(error, reference.host);
         reasons.push(explain(error));
-      }
+      });
+      if (!opened) continue;
+      if (isSame(opened, image, layers)) return opened;
+      reasons.push(`${reference.host}/${reference.repository} has other layers by that name`);
     }
     throw new AgentError('layer_unreadable', [...reasons, ...this.#problems].join('; '));
+  }
+
+  async #openOne(client: RegistryClient, reference: Reference, signal: AbortSignal): Promise<SourceImage> {
+    const { host } = reference;
+    if ((this.#past.away.get(host) ?? 0) > performance.now()) {
+      throw new RegistryError('registry_unreachable', `${host} did not answer a moment ago`);
+    }
+    return openRegistryImage(client, reference, { platform: platformOf(this.#of.layers), signal });
   }
 
   async #credentials(host: string, repository: string): Promise<readonly Credentials[]> {
     const { credentials: file, pullSecrets } = this.#access;
     const secrets = pullSecrets && (await pullSecretsOf(this.#of.pods, pullSecrets));
-    this.#problems.push(...(secrets?.problems ?? []));
+    for (const problem of secrets?.problems ?? []) this.#problems.add(problem);
     const configs = [...(secrets?.configs ?? []), ...(file === '' ? [] : [await readConfig(file)])];
     return configs.flatMap((config) => credentialsIn(config, host, repository));
   }
 
-  #note(error: unknown): void {
-    if (error instanceof RegistryError && error.isTransient) this.#wasAway = true;
+  #note(error: unknown, host?: string): void {
+    if (!(error instanceof RegistryError && error.isTransient)) return;
+    this.#wasAway = true;
+    const { away } = this.#past;
+    if (host === undefined || (away.get(host) ?? 0) > performance.now()) return;
+    if (away.size >= MAX_HOSTS) away.clear();
+    // No image is tried again sooner.
+    away.set(host, performance.now() + this.#retry.first / 2);
   }
 }
 

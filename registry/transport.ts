@@ -63,10 +63,11 @@ export class Transport implements Disposable {
       } catch (error) {
         const { cause } = error as { cause?: { code?: unknown } };
         if (!NO_TLS.test(String(cause?.code))) throw error;
-        this.#withoutTls.add(host);
       }
     }
-    return this.follow(new URL(`http://${host}${path}`), sending);
+    const answer = await this.follow(new URL(`http://${host}${path}`), sending);
+    this.#withoutTls.add(host);
+    return answer;
   }
 
   /** The answer, from wherever the server points to; nobody but the server itself gets what authorizes. */
