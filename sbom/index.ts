@@ -1,7 +1,7 @@
 export type { Cataloger, Findings } from './catalogers/cataloger.ts';
-export { type Examined, examine } from './catalogers/examine.ts';
-export { FileParts } from './catalogers/file-parts.ts';
-export { CATALOGER_VERSION, CATALOGER_VERSION_FORM, catalogerNamed } from './catalogers/table.ts';
+export type { Examined } from './catalogers/examine.ts';
+export type { FileParts } from './catalogers/file-parts.ts';
+export { CATALOGER_VERSION, CATALOGER_VERSION_FORM } from './catalogers/table.ts';
 export { chainIds } from './chain-ids.ts';
 export { decodeFragment } from './decode-fragment.ts';
 export { encodeFragment } from './encode-fragment.ts';

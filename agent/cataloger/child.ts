@@ -1,6 +1,13 @@
 import { Readable } from 'node:stream';
 import { explain } from '@gatehouse/lib/errors.ts';
-import { catalogBlob, catalogerNamed, encodeFragment, examine, FileParts, SbomError } from '@gatehouse/sbom';
+import {
+  catalogBlob,
+  catalogerNamed,
+  encodeFragment,
+  examine,
+  FileParts,
+  SbomError,
+} from '@gatehouse/sbom/parsing.ts';
 import { type Frame, readFrames, writeFrame } from './frames.ts';
 
 /**
