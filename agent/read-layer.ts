@@ -28,7 +28,7 @@ export async function readLayer(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof SbomError || error instanceof AgentError)) throw error;
-      reasons.push(`its ${place}: ${explain(error)}`);
+      reasons.push(`its ${place}: ${explain(error).replace(/\.$/, '')}`);
     }
   }
   throw new AgentError('layer_unreadable', reasons.join('; '));

@@ -97,6 +97,24 @@ describe('the first look at images', () => {
     expect(imageTable(images.slice(0, 30), url)).not.toContain('more');
   });
 
+  it('says why an image was not read as a whole, for as many as a reader may want to know', () => {
+    const reason = `layer sha256:${'ab'.repeat(32)}: its folder: no container of the image runs here; its archive: gone`;
+    const unread = (name: string, state: 'partial' | 'failed'): ImageSummary => ({
+      ...imageOf(name, {}),
+      state,
+      reason,
+    });
+    const table = imageTable(
+      [unread('part:1', 'partial'), unread('none:1', 'failed'), imageOf('app:1', {})],
+      url,
+    );
+    const why = 'layer abababababab: its folder: no container of the image runs here; its archive: gone.';
+    expect(table).toContain(`\n- part:1 was read in part: ${why}\n- none:1 could not be read: ${why}\n`);
+    expect(table).not.toContain('app:1 was');
+    const many = Array.from({ length: 7 }, (_, n) => unread(`app:${n}`, 'partial'));
+    expect(imageTable(many, url)).toContain('\n- and 2 more\n');
+  });
+
   it('says what to expect where there are none yet', () => {
     expect(imageTable([], url)).toContain('No images yet');
   });

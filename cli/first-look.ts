@@ -3,6 +3,8 @@ import Table from 'cli-table3';
 
 /** No more images than fit a screen; the API has all of them. */
 const MAX_ROWS = 30;
+/** Mostly one cause keeps all of them from being read. */
+const MAX_REASONS = 5;
 
 /** What was found, for a first look: the images from the worst on. */
 export function imageTable(images: readonly ImageSummary[], url: string): string {
@@ -18,6 +20,7 @@ export function imageTable(images: readonly ImageSummary[], url: string): string
   const rest = sorted.length - MAX_ROWS;
   const notes = [
     ...(rest > 0 ? [`and ${rest} more: ${url}`] : []),
+    ...unreadNotes(sorted.slice(0, MAX_ROWS)),
     ...(images.some(isUnjudged) ? [UNJUDGED_NOTE] : []),
   ];
   return `\n${table}\n${notes.map((note) => `${note}\n`).join('')}`;
@@ -54,6 +57,23 @@ function rowOf(image: ImageSummary): string[] {
       ].map(String)
     : ['', '', '', '', ''];
   return [nameOf(image), isUnjudged(image) ? 'not judged' : image.state, ...figures];
+}
+
+/** What kept images from being read as a whole, in the words of whoever tried. */
+function unreadNotes(images: readonly ImageSummary[]): string[] {
+  const unread = images.flatMap((image) => (image.reason === null ? [] : { ...image, reason: image.reason }));
+  if (unread.length === 0) return [];
+  const reasons = unread.slice(0, MAX_REASONS).map((image) => {
+    const what = image.state === 'failed' ? 'could not be read' : 'was read in part';
+    return `- ${nameOf(image)} ${what}: ${shortDigests(image.reason)}.`;
+  });
+  const rest = unread.length - MAX_REASONS;
+  return ['', ...reasons, ...(rest > 0 ? [`- and ${rest} more`] : [])];
+}
+
+/** Enough of a digest to tell it from the others, as the tools of runtimes print it. */
+function shortDigests(text: string): string {
+  return text.replaceAll(/sha256:([0-9a-f]{12})[0-9a-f]{52}/g, '$1');
 }
 
 const UNJUDGED_NOTE = `
