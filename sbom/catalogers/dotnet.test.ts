@@ -14,7 +14,7 @@ describe('the .NET cataloger', () => {
     expect(dotnet.matches(path, { size: 1, mode: 0o644 })).toBe(expected);
   });
 
-  it('gives the packages, and neither the projects nor the runtime beside them', () => {
+  it('gives the packages, with the runtime beside them, and no projects', () => {
     const libraries = {
       'Shop/1.0.0': { type: 'project', serviceable: false, sha512: '' },
       'runtimepack.Microsoft.NETCore.App.Runtime.linux-x64/6.0.0': { type: 'runtimepack' },
@@ -23,6 +23,7 @@ describe('the .NET cataloger', () => {
     };
     expect(catalog({ runtimeTarget: {}, targets: {}, libraries })).toEqual({
       packages: [
+        { type: 'nuget', name: 'Microsoft.NETCore.App.Runtime.linux-x64', version: '6.0.0' },
         { type: 'nuget', name: 'Newtonsoft.Json', version: '13.0.1' },
         { type: 'nuget', name: 'Microsoft.NETCore.App.Runtime.linux-x64', version: '8.0.1' },
       ],

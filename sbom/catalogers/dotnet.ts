@@ -9,14 +9,14 @@ import { isObject, jsonOf, memberOf } from './json-file.ts';
  */
 export const dotnet: Cataloger = {
   name: 'dotnet',
-  version: 1,
+  version: 2,
   maxBytes: MAX_TEXT_BYTES,
   matches: (path) => path.endsWith('.deps.json'),
   catalog(file): Findings {
     const libraries = memberOf(jsonOf(file), 'libraries');
     if (!isObject(libraries)) throw new EvidenceFault('the file lists no libraries');
-    // The others are projects of the program itself, and the runtime that was laid beside it.
-    const packages = Object.entries(libraries).filter(([, each]) => memberOf(each, 'type') === 'package');
+    // The others are projects of the program itself.
+    const packages = Object.entries(libraries).filter(([, each]) => isPackage(memberOf(each, 'type')));
     const found = packages.flatMap(([key]) => parseKey(key) ?? []);
     if (found.length === packages.length) return { packages: found };
     const message = `${packages.length - found.length} packages lack a name or a version`;
@@ -24,8 +24,15 @@ export const dotnet: Cataloger = {
   },
 };
 
-/** `Newtonsoft.Json/13.0.1`. */
+function isPackage(type: unknown): boolean {
+  return type === 'package' || type === 'runtimepack';
+}
+
+/**
+ * `Newtonsoft.Json/13.0.1`. The runtime that is laid beside a program comes from NuGet, too, where advisories have it
+ * without the word that is before its name here.
+ */
 function parseKey(key: string): Package | undefined {
-  const [name, version, ...rest] = key.split('/');
+  const [name, version, ...rest] = key.replace(/^runtimepack\./, '').split('/');
   return name && version && rest.length === 0 ? { type: 'nuget', name, version } : undefined;
 }

@@ -58,7 +58,10 @@ const samples: Readonly<Record<string, readonly (string | Buffer | FileParts)[]>
     'text',
   ],
   jvm: ['JAVA_VERSION="17.0.9"\n', 'VERSION=1\n'],
-  dotnet: ['{"libraries":{"A/1":{"type":"package"},"B/1":{"type":"project"},"C":{"type":"package"}}}', '{'],
+  dotnet: [
+    '{"libraries":{"A/1":{"type":"package"},"B/1":{"type":"project"},"C":{"type":"package"},"runtimepack.D/1":{"type":"runtimepack"}}}',
+    '{',
+  ],
   php: ['[{"name":"a/b","version":"v1.0"},{}]', '{"packages":[{"name":"a/b","version":"dev-main"}]}', '{}'],
   ruby: [
     '# stub: a 1 ruby lib\n',
@@ -97,7 +100,7 @@ const outputs = {
   'python 1': '608e95a85ce4e1a8',
   'java 3': '7c4061396c8d6f1d',
   'jvm 1': '63aa4c2296510dd3',
-  'dotnet 1': '173a1d3ed96df99c',
+  'dotnet 2': '82a0e08eb7676272',
   'php 1': 'bc8c2288b050faf5',
   'ruby 1': '4e134ef08edd4bbb',
   'conda 1': 'c5dbe20fb1af3d81',

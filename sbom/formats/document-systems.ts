@@ -32,9 +32,10 @@ export function systemOfUrl({ type, namespace, qualifiers }: PackageUrlParts): O
   const distro = qualifiers.get('distro');
   if (distro === undefined || distro === family)
     return family === undefined ? undefined : systemNamed({ id: family });
-  if (family !== undefined && distro.startsWith(`${family}-`)) {
-    return systemNamed({ id: family, versionId: distro.slice(family.length + 1) });
-  }
+  const rest = family !== undefined && distro.startsWith(`${family}-`) ? distro.slice(family.length + 1) : '';
+  // What follows is a part of the name in opensuse-leap-15.6.
+  if (rest !== '' && !/^(leap|tumbleweed)\b/.test(rest))
+    return systemNamed({ id: family ?? '', versionId: rest });
   // Trivy leaves Alpine's name out; Syft's has another spelling than the namespace, as rhel-9.3 of redhat.
   const [, id = family ?? '', versionId] = /^(?:(.+?)-)?(\d.*)$/s.exec(distro) ?? [];
   if (versionId !== undefined && id !== '') return systemNamed({ id, versionId });

@@ -50,6 +50,16 @@ describe('a package URL', () => {
       { type: 'rpm', name: 'bash', version: '5.1.8-6.el9' },
       { id: 'rocky', versionId: '9.3' },
     ],
+    [
+      'pkg:rpm/redhat/bash@5.1.8-6.el9?distro=rhel-9.3',
+      { type: 'rpm', name: 'bash', version: '5.1.8-6.el9' },
+      { id: 'rhel', versionId: '9.3' },
+    ],
+    [
+      'pkg:rpm/opensuse/bash@4.4-150400.27.3.2?distro=opensuse-leap-15.6',
+      { type: 'rpm', name: 'bash', version: '4.4-150400.27.3.2' },
+      { id: 'opensuse-leap', versionId: '15.6' },
+    ],
     ['pkg:npm/%40scope/name@1', { type: 'npm', name: '@scope/name', version: '1' }],
     ['pkg:npm/JSONStream@1.3.5', { type: 'npm', name: 'JSONStream', version: '1.3.5' }],
     ['pkg:pypi/jinja2@2.4', { type: 'pypi', name: 'Jinja2', version: '2.4' }],

@@ -32,8 +32,19 @@ const pathOf: Readonly<Record<PackageType, (each: Package, os: OsRelease | undef
   npm: ({ name }) => partsOf(name, '/'),
   nuget: ({ name }) => [name],
   pypi: ({ name }) => [normalizePypiName(name)],
-  rpm: ofDistribution,
+  rpm: ofRpmDistribution,
 };
+
+/** Namespaces of RPM's that are not what os-release calls the system: the specification's and other scanners' words. */
+const RPM_NAMESPACES: Readonly<Record<string, string>> = {
+  'opensuse-leap': 'opensuse',
+  'opensuse-tumbleweed': 'opensuse',
+  rhel: 'redhat',
+};
+
+function ofRpmDistribution(each: Package, os: OsRelease | undefined): string[] {
+  return ofDistribution(each, os && { ...os, id: RPM_NAMESPACES[os.id] ?? os.id });
+}
 
 function ofDistribution({ name }: Package, os: OsRelease | undefined): string[] {
   return os ? [os.id, name] : [name];
