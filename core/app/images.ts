@@ -192,7 +192,12 @@ export function withRoot(
   root: readonly HeldPackage[],
 ): readonly HeldPackage[] {
   const proven = new Set(layers.map(({ purl }) => purl));
-  return [...layers, ...root.filter(({ purl }) => !proven.has(purl))];
+  const loaded = new Set(root.filter((each) => each.loaded).map(({ purl }) => purl));
+  return [
+    // The files of a package may be of a layer that could not be read.
+    ...layers.map((each) => ({ ...each, loaded: each.loaded || loaded.has(each.purl) })),
+    ...root.filter(({ purl }) => !proven.has(purl)),
+  ];
 }
 
 /** Keeps what an image holds. */
