@@ -12,7 +12,7 @@ import { makeTestImages, type TestImages } from './images.ts';
 
 const NAMESPACE = 'gatehouse-system';
 const AGENTS = 'gatehouse-agents';
-const overlay = path.resolve(import.meta.dirname, '..', '..', 'manifests', 'overlays', 'default');
+const manifests = path.resolve(import.meta.dirname, '..', '..', 'manifests');
 /** The pods of all components, from nothing to ready, on a busy machine. */
 const INSTALL_TIMEOUT_MS = 300_000;
 
@@ -40,6 +40,8 @@ export interface Installation extends AsyncDisposable {
   metric(pod: Pod, name: string, labels?: string): Promise<number>;
   /** Waits until every pod of the component is ready. */
   untilReady(component: 'core' | 'webhook'): Promise<void>;
+  /** Installs it again with a further component of the manifests. */
+  extend(component: string): Promise<void>;
 }
 
 /** Makes the images, starts a cluster, and installs Gatehouse into it. */
@@ -56,8 +58,12 @@ export async function install(): Promise<Installation> {
   const server = stack.use(await startFeedServer(feeds.path, { host: cluster.hostAddress, port: 0 }));
   for (const image of own) await cluster.load(image);
   progress('installing Gatehouse');
-  const { code, stderr } = await cluster.kubectl(['apply', '-k', await ownOverlay(folder, server.url)]);
-  if (code !== 0) throw new Error(stderr);
+  const apply = async (components: readonly string[]): Promise<void> => {
+    const own = await ownOverlay(folder, server.url, components);
+    const { code, stderr } = await cluster.kubectl(['apply', '-k', own]);
+    if (code !== 0) throw new Error(stderr);
+  };
+  await apply([]);
 
   const running = stack.move();
   const installation: Installation = {
@@ -69,6 +75,7 @@ export async function install(): Promise<Installation> {
     post: (pod, path, body) => post(cluster, pod, path, body),
     metric: (pod, name, labels) => metric(pod, name, labels),
     untilReady: (component) => untilReady(cluster, component),
+    extend: (component) => apply([component]),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   };
   await untilReady(cluster, 'core');
@@ -77,9 +84,9 @@ export async function install(): Promise<Installation> {
 }
 
 /** An overlay such as a user writes: the default one, with settings of this installation. */
-async function ownOverlay(folder: string, feeds: string): Promise<string> {
+async function ownOverlay(folder: string, feeds: string, components: readonly string[]): Promise<string> {
   const own = path.join(folder, 'overlay');
-  await mkdir(own);
+  await mkdir(own, { recursive: true });
   const environment = (deployment: string, name: string, value: string): object => ({
     target: { kind: 'Deployment', name: deployment },
     patch: JSON.stringify([
@@ -89,7 +96,8 @@ async function ownOverlay(folder: string, feeds: string): Promise<string> {
   const kustomization = {
     apiVersion: 'kustomize.config.k8s.io/v1beta1',
     kind: 'Kustomization',
-    resources: [path.relative(own, overlay)],
+    resources: [path.relative(own, path.join(manifests, 'overlays', 'default'))],
+    components: components.map((each) => path.relative(own, path.join(manifests, 'components', each))),
     patches: [
       {
         target: { kind: 'ConfigMap', name: 'gatehouse-settings' },

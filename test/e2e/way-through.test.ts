@@ -559,6 +559,28 @@ describe('broken input', () => {
   });
 });
 
+describe('the component runtime-facts', () => {
+  it('lets the agents see what containers run', async () => {
+    await gatehouse.extend('runtime-facts');
+    const command = ['sh', '-c', 'cp /bin/sleep /tmp/added; exec /tmp/added infinity'];
+    const container = { name: 'app', image: gatehouse.images.clean.name, command };
+    await gatehouse.cluster.load(gatehouse.images.clean);
+    expect(
+      await create('unguarded', podOf('drifting', container.image, { containers: [container] })),
+    ).toMatchObject({ code: 0 });
+    await eventually(
+      async () => {
+        const { drift } = await gatehouse.api<{ drift: readonly object[] }>('/drift?limit=500');
+        expect(drift.filter((each) => 'pod' in each && each.pod === 'drifting')).toMatchObject([
+          { namespace: 'unguarded', name: 'app', kind: 'written', path: '/tmp/added' },
+        ]);
+      },
+      // The agent is replaced, and looks 10 s after it has seen a container; then in a minute.
+      { what: 'the drift to be told', timeout: 150_000 },
+    );
+  });
+});
+
 describe('the installation', () => {
   it('gives nobody more than it needs: only the agents are not held to the strictest level', async () => {
     const { items } = await get<{ items: { metadata: { name: string; labels: Record<string, string> } }[] }>(
