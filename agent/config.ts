@@ -31,12 +31,7 @@ export const agentOptions = {
   ),
   dockerSocket: text('PATH', "Docker's socket; nothing means not to look for it", '/var/run/docker.sock'),
   outbox: text('FOLDER', 'where fragments wait while the core is away; nothing means that none do', ''),
-  outboxBytes: whole(
-    'BYTES',
-    'how much may wait, for each runtime',
-    { least: 1_000_000, most: 2 ** 36 },
-    256_000_000,
-  ),
+  outboxBytes: whole('BYTES', 'how much may wait', { least: 1_000_000, most: 2 ** 36 }, 256_000_000),
   cpuPercent: whole(
     'PERCENT',
     'how much of one processor reading images may take; 200 are two',

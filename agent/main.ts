@@ -22,6 +22,7 @@ import { Outbox } from './outbox.ts';
 import { Registries } from './registry-layers.ts';
 import { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 import { connectRuntimes } from './runtimes/connect.ts';
+import { joinRuntimes } from './runtimes/joined.ts';
 import type { Runtime } from './runtimes/runtime.ts';
 
 export { inThisProcess } from './cataloger/cataloger.ts';
@@ -31,6 +32,7 @@ export { Registries, type RegistryAccess } from './registry-layers.ts';
 export { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
 export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';
+export { joinRuntimes } from './runtimes/joined.ts';
 export type { ImageLayers, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
 export { bringSourceImage } from './source-image.ts';
 
@@ -70,14 +72,12 @@ export async function main(argv: readonly string[]): Promise<void> {
       processors: config.cpuPercent / 100,
       bytesPerSecond: config.readRate * 1024 * 1024,
     };
-    for (const runtime of await connectRuntimes(config, log)) {
-      stack.use(runtime);
-      const outbox = await openOutbox(config, runtime, log);
-      const facts = config.runtimeFacts ? FACTS_PLAN : undefined;
-      const { relist } = config;
-      const parts = { runtime, core, outbox, registries, metrics, log, relist, share, facts };
-      stack.use(startAgent(parts));
-    }
+    const runtime = stack.use(joinRuntimes(await connectRuntimes(config, log), log));
+    const outbox = await openOutbox(config, runtime, log);
+    const facts = config.runtimeFacts ? FACTS_PLAN : undefined;
+    const { relist } = config;
+    const parts = { runtime, core, outbox, registries, metrics, log, relist, share, facts };
+    stack.use(startAgent(parts));
     return stack.move();
   });
 }

@@ -7,6 +7,7 @@ import {
   connectRuntimes,
   createAgentMetrics,
   FACTS_PLAN,
+  joinRuntimes,
   type Runtime,
   startAgent,
 } from '@gatehouse/agent/main.ts';
@@ -194,7 +195,7 @@ async function startMachine(
   };
 }
 
-/** Starts an agent on each runtime that answers, and reads the images that were named. */
+/** Starts an agent on all runtimes that answer, and reads the images that were named. */
 async function readImages(
   { agentClient: core, config, log }: Machine,
   images: readonly string[],
@@ -207,8 +208,11 @@ async function readImages(
     const { images, containers } = await stack.use(runtime).inventory(signal);
     const running = containers.filter((container) => container.running).length;
     say('runtime', `${runtime.title}: ${images.length} images, ${running} running containers`);
-    await stack.use(startAgent({ runtime, core, metrics, log, relist: RELIST_MS, facts: FACTS_PLAN }))
-      .firstLook;
+  }
+  if (runtimes.length > 0) {
+    const runtime = joinRuntimes(runtimes, log);
+    const agent = startAgent({ runtime, core, metrics, log, relist: RELIST_MS, facts: FACTS_PLAN });
+    await stack.use(agent).firstLook;
   }
   if (runtimes.length === 0) {
     say(

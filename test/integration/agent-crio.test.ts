@@ -1,7 +1,7 @@
 import { mkdir, mkdtempDisposable, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { connectRuntimes, createAgentMetrics, startAgent } from '@gatehouse/agent/main.ts';
+import { connectRuntimes, createAgentMetrics, joinRuntimes, startAgent } from '@gatehouse/agent/main.ts';
 import { noLog } from '@gatehouse/lib/log.ts';
 import { ImageService, RuntimeService } from '@gatehouse/proto/gen/runtime/v1/runtime_pb.ts';
 import { clientOf } from '@gatehouse/proto/grpc.ts';
@@ -11,6 +11,7 @@ import { busyboxImage } from '../harness/base-images.ts';
 import { type Crio, startCrio } from '../harness/crio.ts';
 import { startDocker } from '../harness/docker.ts';
 import { buildImage, type Image } from '../harness/images.ts';
+import { runOk } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 import { type RunningCore, startRunningCore } from './running-core.ts';
@@ -176,6 +177,29 @@ describe('of several runtimes that answer', () => {
       code: 'not_kubelets',
       message: expect.stringMatching(/uid-of-none .* not on cri-o 1.30.0 or docker/),
     });
+  });
+
+  it('each is heard of, by one agent that reads them all', async () => {
+    await using running = await startRunningCore({});
+    await using docker = await startDocker();
+    const root = path.join(folder.path, 'root.tar');
+    await runOk(['tar', '-C', await lay('root', OS_RELEASE), '-cf', root, '.']);
+    const made = await docker.call('POST', '/images/create?fromSrc=-&repo=elsewhere&tag=1', { file: root });
+    expect(made).toMatchObject({ code: 0 });
+    const found = await connectRuntimes({ ...socketsOf(crio), dockerSocket: docker.socket }, noLog);
+    await using runtime = joinRuntimes(found, noLog);
+    const parts = { core: running.agents.n1, metrics: createAgentMetrics(), log: noLog, relist: SELDOM_MS };
+    await using agent = startAgent({ ...parts, runtime });
+    await agent.firstLook;
+    for (const name of [image.name, 'elsewhere:1']) {
+      await eventually(
+        async () => {
+          const response = await fetch(`${running.api}/image?name=${name}`);
+          expect(await response.json()).toMatchObject({ state: 'ready' });
+        },
+        { what: `${name} to be read` },
+      );
+    }
   });
 
   it('CRI-O is none whose storage is not where it was said to be', async () => {

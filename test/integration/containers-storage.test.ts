@@ -1,4 +1,4 @@
-import { mkdir, mkdtempDisposable, readdir, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtempDisposable, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import {
@@ -65,6 +65,11 @@ async function lay(name: string, files: Readonly<Record<string, string>>): Promi
   return root;
 }
 
+/** Podman and Buildah may mount the folder of a driver on itself, and leave it so. */
+async function unmount(root: string, driver: string): Promise<void> {
+  await run(['umount', '--lazy', path.join(root, driver)]);
+}
+
 /** What each layer says where it is read. */
 async function fragmentsOf(places: LayerPlaces, { diffIds }: ImageLayers): Promise<readonly Buffer[]> {
   const found: Buffer[] = [];
@@ -98,9 +103,7 @@ describe.each<{ writer: 'podman' | 'buildah'; driver: 'overlay' | 'vfs' }>([
   });
 
   afterAll(async () => {
-    // The folder of a driver is mounted on itself.
-    for (const mounted of [path.join(root, driver), root])
-      await runOk(['sh', '-c', 'umount -l "$1" 2>&1 || :', 'sh', mounted]);
+    await unmount(root, driver);
   });
 
   it('is an image by its configuration, with its names', async () => {
@@ -144,5 +147,69 @@ describe.each<{ writer: 'podman' | 'buildah'; driver: 'overlay' | 'vfs' }>([
     if (driver === 'overlay') expect((await read(0, bottom)).opacity).toBe('chain');
     else await expect(read(0, bottom)).rejects.toMatchObject({ code: 'layer_unreadable' });
     await expect(read(3, top)).rejects.toThrow(/tar-split.gz, which the archive could be made of/);
+  });
+});
+
+describe('images in containers-storage', () => {
+  it('may have layers in another storage that is only read', async () => {
+    const { podman } = await need('podman');
+    const [common, own] = ['common', 'own'].map((name) => path.join(folder.path, name));
+    if (!common || !own) throw new Error('no folders');
+    const run = ['--runroot', path.join(folder.path, 'run'), '--storage-driver', 'overlay'];
+    const above = await buildImage(path.join(folder.path, 'above'), {
+      name: 'registry.test/above:1',
+      base: image,
+      layers: [{ folder: await lay('above-files', npmPackage('above', '1.0.0')) }],
+    });
+    await runOk([podman, '--root', common, ...run, 'pull', '--quiet', 'oci:image'], { cwd: folder.path });
+    const both = [podman, '--root', own, ...run, '--storage-opt', `additionalimagestore=${common}`];
+    await runOk([...both, 'pull', '--quiet', 'oci:above'], { cwd: folder.path });
+    for (const root of [common, own]) await unmount(root, 'overlay');
+
+    const alone = await ContainersStorage.open([own]);
+    const layers = await alone.layersOf(above.id);
+    await using lost = await alone.placesOf(above.id, layers, []);
+    expect(lost).toMatchObject({
+      folders: undefined,
+      blobs: expect.arrayContaining([{ missing: expect.any(String) }]),
+    });
+    const storage = await ContainersStorage.open([own, common]);
+    expect((await storage.images()).map(({ digest }) => digest)).toEqual([above.id, image.id]);
+    await using places = await storage.placesOf(above.id, layers, []);
+    expect((await fragmentsOf(places, layers)).slice(0, -1)).toEqual(expected);
+    expect(places.folders?.layers.map((each) => each.startsWith(`${own}/`))).toEqual([
+      false,
+      false,
+      false,
+      false,
+      true,
+    ]);
+  });
+
+  it('are told from what was pulled in parts, which has no diff id, and from other layers', async () => {
+    const root = path.join(folder.path, 'podman-overlay');
+    const file = path.join(root, 'overlay-layers/layers.json');
+    const records = JSON.parse(await readFile(file, 'utf8')) as Record<string, string>[];
+    const top = records.find((each) => each['diff-digest'] === image.diffIds.at(-1)) ?? {};
+    const places = async () => {
+      await writeFile(file, JSON.stringify(records));
+      const storage = await ContainersStorage.open([root]);
+      return storage.placesOf(image.id, await storage.layersOf(image.id), []);
+    };
+    top['toc-digest'] = String(top['diff-digest']);
+    delete top['diff-digest'];
+    expect(await places()).toMatchObject({ folders: undefined });
+    expect((await places()).blobs.at(-1)).toMatchObject({ missing: expect.stringContaining('zstd:chunked') });
+    top['diff-digest'] = image.diffIds[0] ?? '';
+    expect((await places()).blobs.at(-1)).toMatchObject({
+      missing: expect.stringContaining('has the diff id'),
+    });
+  });
+
+  it('are in no other folder', async () => {
+    await expect(ContainersStorage.open([folder.path])).rejects.toMatchObject({
+      code: 'storage_unreadable',
+      message: `there is no containers-storage of images in ${folder.path}`,
+    });
   });
 });
