@@ -15,7 +15,14 @@ let status: number;
 let host: string;
 const server = createServer((_, response) => {
   asked++;
-  response.writeHead(status, { 'retry-after': '0' }).end();
+  response.writeHead(status, { 'retry-after': '0' });
+  if (status !== 200) {
+    response.end();
+    return;
+  }
+  // One word after the other, and no end.
+  const dripping = setInterval(() => response.write(' '), 5);
+  response.on('close', () => clearInterval(dripping));
 });
 
 beforeEach(async () => {
@@ -43,6 +50,7 @@ function registriesWith(firstMs: number): Registries {
     settings: { ...plainSettings, insecure: new Set([host]) },
     credentials: '',
     pullSecrets: undefined,
+    openMs: 200,
     retry: { first: firstMs, most: firstMs },
   });
 }
@@ -69,6 +77,13 @@ describe('an image whose registry is away', () => {
     for (let attempt = 0; attempt < 5; attempt++)
       tried.push((await tryOnce(registries, imageAt('a'))).isTriedAgain);
     expect(tried).toEqual([true, true, true, true, false]);
+  });
+
+  it('as good as, for it never comes to an end, is left', async () => {
+    status = 200;
+    const { reason, isTriedAgain } = await tryOnce(registriesWith(0), imageAt('a'));
+    expect(reason).toContain('takes too long');
+    expect(isTriedAgain).toBe(true);
   });
 
   it('does not keep the next one of that registry waiting', async () => {

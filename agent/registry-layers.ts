@@ -27,6 +27,8 @@ export interface RegistryAccess {
   readonly credentials: string;
   /** Where pods and their pull secrets are asked for; undefined if they are not. */
   readonly pullSecrets: ApiAccess | undefined;
+  /** The milliseconds that it may take to say what an image is made of. */
+  readonly openMs?: number;
   /** How soon a registry that is away is asked again. */
   readonly retry?: Backoff;
 }
@@ -42,6 +44,10 @@ const RETRY_BACKOFF = { first: 60_000, most: 900_000 };
  * registry counts as away, and the next image that comes from there does not wait for it.
  */
 const PATIENCE = { tries: 2, firstByte: 10_000 };
+/** A registry that lets its words drip could keep the agent for days: for one name this is enough. */
+const MAX_OPEN_MS = 60_000;
+/** And this for the layers of one image: 20 GB at 11 MB/s. The cataloger gives each of them 15 minutes. */
+const MAX_READ_MS = 30 * 60_000;
 /** Images of a node come from a handful. */
 const MAX_HOSTS = 100;
 /** More images than a node may report. */
@@ -83,6 +89,7 @@ export class RegistryLayers implements Disposable {
   readonly #retry: Backoff;
   /** Something failed that may succeed later. */
   #wasAway = false;
+  #spentMs = 0;
 
   constructor(
     access: RegistryAccess,
@@ -118,11 +125,20 @@ export class RegistryLayers implements Disposable {
     this.#opened ??= this.#open(signal);
     const layer = (await this.#opened).layers[index];
     if (!layer) throw new AgentError('layer_unreadable', 'the registry has no such layer of the image');
+    if (this.#spentMs > MAX_READ_MS) {
+      throw new AgentError(
+        'layer_unreadable',
+        `the registry took more than ${MAX_READ_MS} ms for other layers`,
+      );
+    }
+    const began = performance.now();
     try {
       return (await cataloger.catalogBlob(layer, { diffId, signal })).fragment;
     } catch (error) {
       this.#note(error instanceof Error ? error.cause : undefined);
       throw error;
+    } finally {
+      this.#spentMs += performance.now() - began;
     }
   }
 
@@ -156,7 +172,17 @@ export class RegistryLayers implements Disposable {
     if ((this.#past.away.get(host) ?? 0) > performance.now()) {
       throw new RegistryError('registry_unreachable', `${host} did not answer a moment ago`);
     }
-    return openRegistryImage(client, reference, { platform: platformOf(this.#of.layers), signal });
+    const over = AbortSignal.timeout(this.#access.openMs ?? MAX_OPEN_MS);
+    const options = { platform: platformOf(this.#of.layers), signal: AbortSignal.any([signal, over]) };
+    try {
+      return await openRegistryImage(client, reference, options);
+    } catch (cause) {
+      if (!over.aborted) throw cause;
+      throw new RegistryError(
+        'registry_unreachable',
+        `${host} takes too long to say what an image is made of`,
+      );
+    }
   }
 
   async #credentials(host: string, repository: string): Promise<readonly Credentials[]> {

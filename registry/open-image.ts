@@ -1,5 +1,4 @@
 import { addAbortSignal } from 'node:stream';
-import { buffer } from 'node:stream/consumers';
 import {
   checkPlatform,
   chooseManifest,
@@ -104,18 +103,25 @@ function checkManifest(name: string, { config, layers }: Manifest): void {
   }
 }
 
+/** Registries bound configurations as they bound manifests. */
 async function readConfig(
   client: RegistryClient,
   reference: Reference,
-  { digest, size = 0 }: Descriptor,
+  { digest, size }: Descriptor,
   signal: AbortSignal | undefined,
 ): Promise<Buffer> {
-  if (size > MAX_MANIFEST_BYTES) {
-    throw new RegistryError('content_too_large', `${digest} is larger than configurations are`);
-  }
   const stream = client.blob(reference, { digest, size });
   if (signal) addAbortSignal(signal, stream);
-  return buffer(stream);
+  const pieces: Buffer[] = [];
+  let received = 0;
+  for await (const piece of stream as AsyncIterable<Buffer>) {
+    pieces.push(piece);
+    received += piece.length;
+    if (Math.max(received, size ?? 0) > MAX_MANIFEST_BYTES) {
+      throw new RegistryError('content_too_large', `${digest} is larger than configurations are`);
+    }
+  }
+  return Buffer.concat(pieces);
 }
 
 /** Names of the image: the tag that was asked for, and what it stood for. */
