@@ -1,7 +1,8 @@
 /**
- * How long it takes to say what is in an image of five layers and about 0.9 GB, where it lies on a node and from an OCI
- * archive, in one run with Syft; and what either finds that the other does not. Prints one JSON line. Needs root, for
- * an overlay mount, and builds Syft the first time (some 6 min).
+ * How long it takes to say what is in an image of five layers and about 1 GB, where it lies on a node and from an OCI
+ * archive, in one run with Syft, turn by turn; and what either finds that the other does not. Prints one JSON line, with
+ * the median of the rounds, the least and the most. Needs root, for an overlay mount, and builds Syft the first time
+ * (some 6 min).
  *
  *   node bench/sbom.ts [ROUNDS]
  */
@@ -25,10 +26,9 @@ async function main(rounds: number): Promise<void> {
   stack.defer(() => rm(folder, { recursive: true, force: true }));
   const { syft } = await need('syft');
   progress('making the image');
-  const layers = await makeAppLayers(folder);
+  const layers = await makeAppLayers(folder, 'needed');
   const archive = await makeArchive(folder, layers);
   const merged = await mountMerged(folder, layers, stack);
-  const cataloger = stack.use(new CatalogerProcess(noLog));
 
   const container = { merged: merged.path, upper: merged.upper };
   const read = async (reader: typeof inThisProcess) => {
@@ -46,24 +46,31 @@ async function main(rounds: number): Promise<void> {
   const byUs = (source: string) => runOk([gatehouse, 'sbom', source, '-o', 'purls']);
 
   progress('reading it');
-  const ours = await read(cataloger);
+  const ours = await read(inThisProcess);
   // Of a folder Syft believes lock files, of an image what is installed.
   const theirs = await bySyft(`oci-archive:${archive}`);
-  const times = {
-    folders: await median(rounds, () => read(cataloger)),
-    foldersInProcess: await median(rounds, () => read(inThisProcess)),
-    archive: await median(rounds, () => byUs(`oci-archive:${archive}`)),
-    syftFolder: await median(rounds, () => bySyft(`dir:${merged.path}`)),
-    syftArchive: await median(rounds, () => bySyft(`oci-archive:${archive}`)),
-  };
+  const stopwatch = new Stopwatch();
+  for (let round = 1; round <= rounds; round++) {
+    progress(`round ${round}`);
+    await using cataloger = new CatalogerProcess(noLog);
+    // The process that parses starts with the first layer after a pause.
+    await stopwatch.time('foldersAtStart', () => read(cataloger));
+    await stopwatch.time('folders', () => read(cataloger));
+    await stopwatch.time('foldersInProcess', () => read(inThisProcess));
+    await stopwatch.time('syftFolder', () => bySyft(`dir:${merged.path}`));
+    await stopwatch.time('archive', () => byUs(`oci-archive:${archive}`));
+    await stopwatch.time('syftArchive', () => bySyft(`oci-archive:${archive}`));
+  }
   const figures = {
     bench: 'sbom',
     layers: layers.length,
     bytes: await sizeOf(layers),
     files: Number((await runOk(['sh', '-c', `find ${merged.path} -type f | wc -l`])).trim()),
-    seconds: times,
-    foldersToSyft: ratio(times.folders, times.syftFolder),
-    archiveToSyft: ratio(times.archive, times.syftArchive),
+    rounds,
+    seconds: stopwatch.seconds(),
+    foldersAtStartToSyft: stopwatch.ratio('foldersAtStart', 'syftFolder'),
+    foldersToSyft: stopwatch.ratio('folders', 'syftFolder'),
+    archiveToSyft: stopwatch.ratio('archive', 'syftArchive'),
     packages: compare('app', ours.packages, theirs),
   };
   process.stdout.write(`${JSON.stringify(figures)}\n`);
@@ -106,23 +113,40 @@ async function sizeOf(layers: readonly string[]): Promise<number> {
   return sums.reduce((sum, size) => sum + size, 0);
 }
 
-/** Seconds. */
-async function median(rounds: number, work: () => Promise<unknown>): Promise<number> {
-  const times: number[] = [];
-  for (let round = 0; round < rounds; round++) {
+interface Spread {
+  readonly median: number;
+  readonly least: number;
+  readonly most: number;
+}
+
+class Stopwatch {
+  readonly #times = new Map<string, number[]>();
+
+  async time(what: string, work: () => Promise<unknown>): Promise<void> {
     const began = performance.now();
     await work();
-    times.push((performance.now() - began) / 1000);
+    const times = this.#times.get(what) ?? [];
+    this.#times.set(what, [...times, (performance.now() - began) / 1000]);
   }
-  return round(times.sort((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0, 3);
+
+  seconds(): Readonly<Record<string, Spread>> {
+    return Object.fromEntries([...this.#times.keys()].map((what) => [what, this.#spread(what)]));
+  }
+
+  /** Of the medians. */
+  ratio(one: string, other: string): number {
+    return rounded(this.#spread(one).median / this.#spread(other).median);
+  }
+
+  #spread(what: string): Spread {
+    const sorted = this.#times.get(what)?.toSorted((a, b) => a - b) ?? [];
+    const at = (index: number): number => rounded(sorted.at(index) ?? Number.NaN);
+    return { median: at(Math.floor(sorted.length / 2)), least: at(0), most: at(-1) };
+  }
 }
 
-function ratio(a: number, b: number): number {
-  return round(a / b, 3);
-}
-
-function round(value: number, digits: number): number {
-  return Number(value.toFixed(digits));
+function rounded(value: number): number {
+  return Number(value.toFixed(3));
 }
 
 await main(Number(process.argv[2] ?? 3));
