@@ -1,3 +1,4 @@
+import { spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, truncate, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
@@ -153,4 +154,48 @@ describe('a crash', () => {
       { numRuns: 60 },
     );
   });
+
+  it('loses nothing that was put, wherever it comes', async () => {
+    await fc.assert(
+      fc.asyncProperty(fc.integer({ min: 1, max: 40 }), async (lines) => {
+        await rm(path.join(folder, CATALOGER_VERSION), { recursive: true, force: true });
+        const said = await putUntilKilled(lines);
+        expect(said).toBeGreaterThanOrEqual(lines);
+        const after = await openOutbox();
+        for (let n = 0; n < said; n++) {
+          expect((await after.read(cataloged(`${n}`).upload))?.upload.content).toEqual(
+            Buffer.alloc(20_000, `${n}`),
+          );
+        }
+        expect((await files()).filter((name) => name.endsWith('.unfinished'))).toEqual([]);
+      }),
+      { numRuns: 6 },
+    );
+  });
 });
+
+/** A process that puts one fragment after another and says so. */
+const PUTTING = `
+  import { createHash } from 'node:crypto';
+  import { writeSync } from 'node:fs';
+  import { Outbox } from '${path.join(import.meta.dirname, 'outbox.ts')}';
+  const digestOf = (word) => 'sha256:' + createHash('sha256').update(word).digest('hex');
+  const outbox = await Outbox.open(process.argv[1], 2 ** 30, {});
+  for (let n = 0; ; n++) {
+    const upload = { diffId: digestOf(String(n)), chainId: digestOf('chain of ' + n), content: Buffer.alloc(20_000, String(n)) };
+    await outbox.put({ upload, opacity: 'exact' });
+    writeSync(1, n + '\\n');
+  }`;
+
+/** Has it killed once it has said so many lines; gives how many it had said by then. */
+async function putUntilKilled(lines: number): Promise<number> {
+  const child = spawn(process.execPath, ['--input-type=module', '--eval', PUTTING, folder], {
+    stdio: ['ignore', 'pipe', 'inherit'],
+  });
+  let said = 0;
+  for await (const bytes of child.stdout) {
+    said += String(bytes).split('\n').length - 1;
+    if (said >= lines) child.kill('SIGKILL');
+  }
+  return said;
+}

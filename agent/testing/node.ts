@@ -203,6 +203,6 @@ export function fragmentOf(file: string): Fragment {
 }
 
 /** All that it takes to bring the images of a node to a core. */
-export function partsOf(node: MemoryNode, core: MemoryCore) {
+export function partsOf<Core extends CoreForAgents>(node: MemoryNode, core: Core) {
   return { core, cataloger: node, runtime: node, metrics: createAgentMetrics(), log: noLog };
 }

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -13,6 +14,14 @@ const ANY_PORT = { host: '127.0.0.1', port: 0 };
 const CLUSTER = 'test';
 const NODES = ['n1', 'n2'] as const;
 type Node = (typeof NODES)[number];
+
+/** A token as long as those of service accounts, of which each call carries one. */
+function tokenOf(caller: string): string {
+  const padding = Array.from({ length: 13 }, (_, n) =>
+    createHash('sha512').update(`${caller} ${n}`).digest('base64url'),
+  );
+  return [caller, ...padding].join('.');
+}
 
 /** A core on a real PostgreSQL, and those who call it. */
 export interface RunningCore extends AsyncDisposable {
@@ -54,8 +63,8 @@ export async function startRunningCore(options: {
         authorities: [
           fixedTokens(
             new Map<string, Caller>([
-              ...NODES.map((node) => [node, { role: 'agent', cluster: CLUSTER, node }] as const),
-              ['webhook', { role: 'webhook', cluster: CLUSTER }],
+              ...NODES.map((node) => [tokenOf(node), { role: 'agent', cluster: CLUSTER, node }] as const),
+              [tokenOf('webhook'), { role: 'webhook', cluster: CLUSTER }],
               ['ann', { role: 'admin', name: 'ann' }],
               ['ci', { role: 'uploader', name: 'ci' }],
             ]),
@@ -67,13 +76,13 @@ export async function startRunningCore(options: {
     );
   let core = await start();
   stack.defer(() => core[Symbol.asyncDispose]());
-  const connect = (token: string, port: number): CoreClient =>
+  const connect = (caller: string, port: number): CoreClient =>
     new CoreClient({
       address: `localhost:${port}`,
       authority: renewedFile(certificate.bundleFile),
-      token: async () => token,
+      token: async () => tokenOf(caller),
     });
-  const client = (token: string): CoreClient => stack.use(connect(token, core.grpcPort));
+  const client = (caller: string): CoreClient => stack.use(connect(caller, core.grpcPort));
   const agents = { n1: client('n1'), n2: client('n2') };
   const webhook = client('webhook');
   const running = stack.move();
