@@ -10,6 +10,7 @@ import type {
   Inventory,
   LayerPlaces,
   PodRuntime,
+  RuntimeContainer,
   RuntimeImage,
 } from './runtime.ts';
 import { clientAt } from './socket.ts';
@@ -35,6 +36,11 @@ const EVENTS_SINCE_MAJOR = 2;
 
 /** Shims that run containers as processes of the node's own kernel; those of Kata and gVisor do not. */
 const PLAIN_SHIM = /^io\.containerd\.runc\./;
+
+/** Containers of one image mostly show the same; one that is just coming or going shows nothing. */
+const MAX_CONTAINERS_ASKED = 10;
+
+type Shown = Omit<LayerPlaces, 'blobs' | typeof Symbol.asyncDispose>;
 
 /** containerd, by CRI and by its own services on the same socket. */
 export class Containerd implements PodRuntime {
@@ -118,34 +124,51 @@ export class Containerd implements PodRuntime {
     if (this.#sendsEvents) await this.#cri.watch(onChange, signal);
   }
 
-  /** What a running container of the image shows: its root, and what tells which folders hide what is below them. */
+  /** What the containers of the image show, those that run before those that have ended. */
   async #shownOf(
     image: RuntimeImage,
     layers: ImageLayers,
     inventory: Inventory,
     signal: AbortSignal,
-  ): Promise<Omit<LayerPlaces, 'blobs' | typeof Symbol.asyncDispose>> {
-    const top = chainIds(layers.diffIds).at(-1);
-    const running = inventory.containers.filter((each) => each.running && each.image === image.digest);
-    let shown: { folders: undefined; noFolders?: string; root?: string } = { folders: undefined };
-    for (const { id } of top === undefined ? [] : running) {
+  ): Promise<Shown> {
+    const containers = inventory.containers
+      .filter((each) => each.image === image.digest)
+      .sort((a, b) => Number(b.running) - Number(a.running));
+    let shown: Shown = { folders: undefined };
+    for (const container of containers.slice(0, MAX_CONTAINERS_ASKED)) {
       try {
-        const snapshot = await this.#snapshotOf(id, signal);
-        if (!snapshot || !top || !(await this.#store.isOn(top, snapshot, signal))) continue;
-        const root = this.#rootOf(id);
-        const found = await this.#store.foldersOf(snapshot, layers, top, signal);
-        if (found) {
-          const container = { merged: root, upper: found.upper };
-          return { folders: { layers: found.layers, container }, root };
-        }
-        const noFolders = `the snapshotter ${snapshot.snapshotter} keeps no folder of each layer alone`;
-        shown = { folders: undefined, noFolders, root };
+        const found = await this.#shownBy(container, layers, signal);
+        if (found?.folders) return found;
+        shown = { ...found, ...shown };
       } catch (err) {
         // The container may be gone by now; blobs remain.
-        this.#log.debug({ err, container: id }, 'no folders by this container');
+        this.#log.debug({ err, container: container.id }, 'no folders by this container');
       }
     }
     return shown;
+  }
+
+  /**
+   * What a container shows: the folders of its layers, and if it runs its root, which tells which of them hide what is
+   * below them. Where that matters, folders by a container that has ended do not suffice.
+   */
+  async #shownBy(
+    { id, running }: RuntimeContainer,
+    layers: ImageLayers,
+    signal: AbortSignal,
+  ): Promise<Shown | undefined> {
+    const top = chainIds(layers.diffIds).at(-1);
+    const snapshot = await this.#snapshotOf(id, signal);
+    if (!snapshot || !top || !(await this.#store.isOn(top, snapshot, signal))) return undefined;
+    const root = running ? this.#rootOf(id) : undefined;
+    const shown = { folders: undefined, ...(root && { root }) };
+    const found = await this.#store.foldersOf(snapshot, layers, top, signal);
+    if (!found) {
+      const noFolders = `the snapshotter ${snapshot.snapshotter} keeps no folder of each layer alone`;
+      return { ...shown, noFolders };
+    }
+    const container = root === undefined ? undefined : { merged: root, upper: found.upper };
+    return { ...shown, folders: { layers: found.layers, container } };
   }
 
   /** Where containerd mounts the root of a container, before what the container mounts into it for itself. */

@@ -190,6 +190,16 @@ describe('an agent where no layer has a folder of its own', () => {
     expect(reason).toMatch(new RegExp(`^layer ${image.diffIds.at(-1)}: its folder: the snapshotter`));
   });
 
+  it('decides for each layer alone where it can be read', async () => {
+    const layers = ['f-test', 'g-test', 'h-test'].map((name) => npmPackage(name, '1.0.0'));
+    const image = await load('gap', ...layers);
+    await discard(image, -2);
+    await using _agent = await startOne();
+    const { reason } = await untilState(image, 'partial');
+    expect(reason).toMatch(new RegExp(`^layer ${image.diffIds.at(-2)}: its folder: no container`));
+    expect((await purlsOf(image)).toSorted()).toEqual(['pkg:npm/f-test@1.0.0', 'pkg:npm/h-test@1.0.0']);
+  });
+
   it('says why an image cannot be read that no container shows, and reads it when one does', async () => {
     const image = await load('lost', { ...OS_RELEASE, ...npmPackage('e-test', '1.0.0') });
     await discard(image, -1);

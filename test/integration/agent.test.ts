@@ -86,7 +86,15 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
     return stack.move();
   }
 
-  async function run(name: string, what: Image): Promise<void> {
+  async function run(
+    name: string,
+    what: Image,
+    {
+      until = 'condition=Ready',
+      spec = {},
+      main = {},
+    }: { until?: string; spec?: object; main?: object } = {},
+  ): Promise<void> {
     await cluster.load(what);
     await cluster.apply([
       {
@@ -95,11 +103,12 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
         metadata: { name },
         spec: {
           terminationGracePeriodSeconds: 0,
-          containers: [{ name: 'main', image: what.name, imagePullPolicy: 'Never' }],
+          containers: [{ name: 'main', image: what.name, imagePullPolicy: 'Never', ...main }],
+          ...spec,
         },
       },
     ]);
-    const wait = ['wait', '--for=condition=Ready', `pod/${name}`, '--timeout=60s'];
+    const wait = ['wait', `--for=${until}`, `pod/${name}`, '--timeout=60s'];
     expect(await cluster.kubectl(wait)).toMatchObject({ code: 0 });
   }
 
@@ -189,6 +198,21 @@ describe.each<{ containerd: '2.4' | '1.6'; relist: number; how: string }>([
       await eventually(async () => expect(await found(kept)).toMatchObject({ state: 'ready', packages: 2 }), {
         what: 'the image to be read',
       });
+    });
+
+    it('reads an image from the folders of a container that has ended', async () => {
+      const ended = await imageWith({ ...OS_RELEASE, ...npmPackage('left-pad-test', '3.0.0') });
+      await run('ended', ended, {
+        until: 'jsonpath={.status.phase}=Succeeded',
+        spec: { restartPolicy: 'Never' },
+        main: { command: ['true'] },
+      });
+      await untilDiscarded(cluster, ended);
+      await using _agent = await startOne();
+      await eventually(
+        async () => expect(await found(ended)).toMatchObject({ state: 'ready', packages: 2 }),
+        { what: 'the image to be read' },
+      );
     });
 
     it('says why an image cannot be read that no container shows, and reads it when one does', async () => {
