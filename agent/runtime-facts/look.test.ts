@@ -12,9 +12,13 @@ beforeEach(async () => {
 afterEach(() => node[Symbol.asyncDispose]());
 
 /** What is seen of the container that began with process 7. */
-async function look() {
+async function look(storage?: readonly string[]) {
   const pids = (await processesByMounts(`${node.root}/proc`)).get('mnt:[2]') ?? [];
-  const sight = await lookAtContainer({ node: node.root, pid: 7 }, pids, written);
+  const sight = await lookAtContainer(
+    { node: node.root, pid: 7, ...(storage && { storage }) },
+    pids,
+    written,
+  );
   return (
     sight && {
       loaded: [...sight.loaded].sort(),
@@ -60,6 +64,12 @@ describe('a look at a container', () => {
   ])('tells of the program %j as %j', async (exe, expected) => {
     await node.run(7, { exe, mounted: ['/data'] });
     expect(await look()).toEqual({ loaded: [], drift: [expected] });
+  });
+
+  it('believes a runtime that does not say how it runs containers only where the root is of its storage', async () => {
+    await node.run(7, { exe: '/usr/bin/qemu' });
+    expect(await look(['/elsewhere', '/snap'])).toBeUndefined();
+    expect(await look(['/elsewhere', '/snapshots'])).toMatchObject({ loaded: ['usr/bin/qemu'] });
   });
 
   it('sees nothing of a container whose processes see what the node itself sees, or none', async () => {

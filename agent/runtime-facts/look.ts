@@ -47,7 +47,7 @@ const ARCHIVE = /\.(jar|war)$/;
  * to be seen, as with those in a virtual machine.
  */
 export async function lookAtContainer(
-  { node, pid }: ContainerProcess,
+  { node, pid, storage }: ContainerProcess,
   pids: readonly number[],
   written: WrittenPrograms,
 ): Promise<Sight | undefined> {
@@ -55,6 +55,7 @@ export async function lookAtContainer(
   const mountinfo = await readText(`${proc}/${pid}/mountinfo`);
   if (mountinfo === '' || mountsOf(proc, pid) === mountsOf(proc, 1)) return undefined;
   const mounts = new Mounts(mountinfo);
+  if (storage && !storage.some((folder) => mounts.root?.upper.startsWith(`${folder}/`))) return undefined;
   const loaded = new Set<string>();
   const drift: Drift[] = [];
   const keep = (path: string): void => {

@@ -4,7 +4,14 @@ import type { Client } from '@grpc/grpc-js';
 import { AgentError } from '../errors.ts';
 import { ContainersStorage } from './containers-storage.ts';
 import { Cri } from './cri.ts';
-import type { ImageLayers, Inventory, LayerPlaces, PodRuntime, RuntimeImage } from './runtime.ts';
+import type {
+  ContainerProcess,
+  ImageLayers,
+  Inventory,
+  LayerPlaces,
+  PodRuntime,
+  RuntimeImage,
+} from './runtime.ts';
 import { clientAt } from './socket.ts';
 
 /** Where CRI-O is and where it keeps things. */
@@ -22,12 +29,17 @@ export class Crio implements PodRuntime {
   readonly #client: Client;
   readonly #cri: Cri;
   readonly #storage: ContainersStorage;
+  readonly #folders: CrioFolders;
 
-  private constructor(client: Client, parts: { cri: Cri; version: string; storage: ContainersStorage }) {
+  private constructor(
+    client: Client,
+    parts: { cri: Cri; version: string; storage: ContainersStorage; folders: CrioFolders },
+  ) {
     this.title = `cri-o ${parts.version}`;
     this.#client = client;
     this.#cri = parts.cri;
     this.#storage = parts.storage;
+    this.#folders = parts.folders;
   }
 
   /**
@@ -41,7 +53,7 @@ export class Crio implements PodRuntime {
       const { name, version } = await cri.version(signal);
       if (name === 'cri-o') {
         const roots = folders.storage.map((root) => join(folders.hostRoot, root));
-        return new Crio(client, { cri, version, storage: await ContainersStorage.open(roots) });
+        return new Crio(client, { cri, version, storage: await ContainersStorage.open(roots), folders });
       }
       log.info({ socket: folders.socket, runtime: name }, 'not CRI-O');
     } catch (err) {
@@ -76,9 +88,11 @@ export class Crio implements PodRuntime {
     );
   }
 
-  /** CRI-O does not tell a container of this kernel from one in a virtual machine, whose process is another. */
-  async processOf(): Promise<undefined> {
-    return undefined;
+  async processOf(container: string, signal: AbortSignal): Promise<ContainerProcess | undefined> {
+    const { pid } = await this.#cri.containerInfo(container, signal);
+    if (typeof pid !== 'number' || pid <= 0) return undefined;
+    const { hostRoot, storage } = this.#folders;
+    return { pid, node: hostRoot.replace(/\/$/, ''), storage };
   }
 
   /** Ends at once unless `enable_pod_events` is set, which it is not by default. */

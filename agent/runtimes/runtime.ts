@@ -27,6 +27,11 @@ export interface ContainerProcess {
   readonly pid: number;
   /** Where this process sees the root of the node, with the /proc that counts so; empty if that is its own. */
   readonly node: string;
+  /**
+   * Folders of the node, in one of which the runtime keeps what a container writes: by that its root is known where the
+   * runtime does not say whether a container is one of this kernel, or a virtual machine whose process is another.
+   */
+  readonly storage?: readonly string[];
 }
 
 /** All that is on the node. */

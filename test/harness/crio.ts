@@ -1,4 +1,6 @@
+import { type ChildProcess, spawn } from 'node:child_process';
 import { createHash } from 'node:crypto';
+import { once } from 'node:events';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -27,7 +29,7 @@ export interface CrioPod {
 /**
  * Stands in for CRI-O, which is neither in Debian nor to be built from Go's module proxy: its answers, as its sources
  * have them (server/*.go in github.com/cri-o/cri-o, 1.30), on what a real Podman has stored. Its containers have a root
- * that is mounted, and no process.
+ * that is mounted, and one process in it, which sleeps.
  */
 export interface Crio extends AsyncDisposable {
   readonly socket: string;
@@ -80,6 +82,7 @@ export async function startCrio({ events }: CrioOptions = {}): Promise<Crio> {
     runOk([podman, ...flags, '--cgroup-manager', 'cgroupfs', '--events-backend', 'none', ...args], { cwd });
   stack.defer(() => call(['rm', '--all', '--force']).then(() => undefined));
   const store = new Store(call);
+  stack.defer(() => store.end());
   let taken = 0;
   const server = new Server();
   serve(server, ImageService, imageService(store), policy);
@@ -116,6 +119,7 @@ export async function startCrio({ events }: CrioOptions = {}): Promise<Crio> {
 
 /** What a real Podman says of its storage. */
 class Store {
+  readonly #processes = new Map<string, ChildProcess>();
   readonly #call: (args: readonly string[], cwd?: string) => Promise<string>;
 
   constructor(call: (args: readonly string[], cwd?: string) => Promise<string>) {
@@ -139,8 +143,26 @@ class Store {
     const flags = Object.entries(labels).map(([key, value]) => `--label=${LABEL}.${key}=${value}`);
     const created = await this.#call(['create', '--pull=never', '--network=none', ...flags, image]);
     const id = created.trim();
-    await this.#call(['mount', id]);
+    const root = (await this.#call(['mount', id])).trim();
+    // As runtimes do it: with mounts of its own, and the root moved to that of the container.
+    const enter = 'cd "$1"; mkdir -p .old; pivot_root . .old; exec sleep infinity';
+    const child = spawn('unshare', ['--mount', 'sh', '-ec', enter, 'sh', root], { stdio: 'ignore' });
+    await once(child, 'spawn');
+    this.#processes.set(id, child);
     return id;
+  }
+
+  /** Of the process of a container; 0 if it has none. */
+  pidOf(id: string): number {
+    return this.#processes.get(id)?.pid ?? 0;
+  }
+
+  async end(): Promise<void> {
+    for (const child of this.#processes.values()) {
+      const ended = child.exitCode === null && child.signalCode === null ? once(child, 'exit') : undefined;
+      child.kill('SIGKILL');
+      await ended;
+    }
   }
 
   async containers(): Promise<readonly PodmanContainer[]> {
@@ -223,7 +245,12 @@ function runtimeService(store: Store, sendEvents: () => AsyncIterable<{ readonly
     async containerStatus({ containerId }: { readonly containerId: string }) {
       const found = (await store.containers()).find(({ Id }) => Id.startsWith(containerId));
       if (!found) throw new Error(`could not find container "${containerId}"`);
-      const info = { sandboxID: sandboxOf(found), pid: 0, runtimeSpec: {}, privileged: false };
+      const info = {
+        sandboxID: sandboxOf(found),
+        pid: store.pidOf(found.Id),
+        runtimeSpec: {},
+        privileged: false,
+      };
       return { status: { id: found.Id, imageId: found.ImageID }, info: { info: JSON.stringify(info) } };
     },
     getContainerEvents: sendEvents,

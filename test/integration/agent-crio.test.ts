@@ -108,7 +108,8 @@ describe('an agent at CRI-O', () => {
     expect(runtime.title).toBe('cri-o 1.30.0');
     stack.use(runtime);
     const parts = { core: running.agents.n1, metrics: createAgentMetrics(), log: noLog };
-    const started = startAgent({ ...parts, runtime, relist: LOOK_EVERY_MS });
+    const facts = { tick: 50, after: [100], every: 500, confirm: 50 };
+    const started = startAgent({ ...parts, runtime, relist: LOOK_EVERY_MS, facts });
     stack.use(started);
     await started.firstLook;
     agent = stack.move();
@@ -141,6 +142,21 @@ describe('an agent at CRI-O', () => {
         ]);
       },
       { what: 'the container to be known' },
+    );
+  });
+
+  it('tells what of its image a container runs', async () => {
+    await eventually(
+      async () => {
+        const loaded = await running.core.app.database.query(
+          `select purl from gatehouse.image_packages join gatehouse.packages on id = package_id
+           where image = $1 and loaded`,
+          [image.id],
+        );
+        expect(loaded).toEqual([{ purl: expect.stringContaining('busybox') }]);
+        expect(await (await fetch(`${running.api}/drift`)).json()).toEqual({ drift: [] });
+      },
+      { what: 'what runs to be told' },
     );
   });
 
