@@ -1,7 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { explain } from '@gatehouse/lib/errors.ts';
 import type { ApiAccess } from '@gatehouse/lib/own-cluster.ts';
-import { type Backoff, backoffDelay } from '@gatehouse/lib/retry.ts';
+import type { Backoff } from '@gatehouse/lib/retry.ts';
 import {
   type CredentialSource,
   type Credentials,
@@ -18,6 +18,7 @@ import { type Fragment, type Platform, readPlatform, SbomError, type SourceImage
 import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
 import { type Pod, pullSecretsOf } from './pull-secrets.ts';
+import { RegistryPast } from './registry-past.ts';
 import type { ImageLayers, Inventory, RuntimeImage } from './runtimes/runtime.ts';
 
 /** From where, and as whom, layers are read that the node has not kept. */
@@ -35,10 +36,6 @@ export interface RegistryAccess {
 
 /** A node knows an image by one name or two. */
 const MAX_NAMES = 4;
-/** A registry that is away is tried so often for an image; what it lacks, or refuses, is final. */
-const MAX_ATTEMPTS = 5;
-/** In the order of the minutes that registries are away for. */
-const RETRY_BACKOFF = { first: 60_000, most: 900_000 };
 /**
  * All images wait while one is read. Four names, two tries and 10 s are a minute and a half at worst; after that the
  * registry counts as away, and the next image that comes from there does not wait for it.
@@ -48,18 +45,15 @@ const PATIENCE = { tries: 2, firstByte: 10_000 };
 const MAX_OPEN_MS = 60_000;
 /** And this for the layers of one image: 20 GB at 11 MB/s. The cataloger gives each of them 15 minutes. */
 const MAX_READ_MS = 30 * 60_000;
-/** Images of a node come from a handful. */
-const MAX_HOSTS = 100;
-/** More images than a node may report. */
-const MAX_IMAGES = 5000;
 
 /** The registries that the images of a node came from. */
 export class Registries {
   readonly #access: RegistryAccess;
-  readonly #past: Past = { attempts: new Map(), away: new Map() };
+  readonly #past: RegistryPast;
 
   constructor(access: RegistryAccess) {
     this.#access = access;
+    this.#past = new RegistryPast(access.retry);
   }
 
   /** The way to the layers of an image; nothing is asked for before the first of them is. */
@@ -67,14 +61,6 @@ export class Registries {
     const pods = containers.filter((each) => each.image === image.digest);
     return new RegistryLayers(this.#access, { image, layers, pods }, this.#past);
   }
-}
-
-/** What counts beyond one image. */
-interface Past {
-  /** How often images failed for want of a registry that answers. */
-  readonly attempts: Map<string, number>;
-  /** Registries that did not answer, and when (by performance.now) they are asked again. */
-  readonly away: Map<string, number>;
 }
 
 /** The layers of one image at its registry. */
@@ -85,8 +71,7 @@ export class RegistryLayers implements Disposable {
   /** Why credentials could not be had. */
   readonly #problems = new Set<string>();
   #opened: Promise<SourceImage> | undefined;
-  readonly #past: Past;
-  readonly #retry: Backoff;
+  readonly #past: RegistryPast;
   /** Something failed that may succeed later. */
   #wasAway = false;
   #spentMs = 0;
@@ -94,23 +79,16 @@ export class RegistryLayers implements Disposable {
   constructor(
     access: RegistryAccess,
     of: { readonly image: RuntimeImage; readonly layers: ImageLayers; readonly pods: readonly Pod[] },
-    past: Past,
+    past: RegistryPast,
   ) {
     this.#past = past;
     this.#access = access;
-    this.#retry = access.retry ?? RETRY_BACKOFF;
     this.#of = of;
   }
 
   /** To be asked once, at the end: the milliseconds until the image is worth another try, if it is. */
   retryInMs(): number | undefined {
-    const { digest } = this.#of.image;
-    const { attempts } = this.#past;
-    const attempt = (attempts.get(digest) ?? 0) + 1;
-    attempts.delete(digest);
-    if (!this.#wasAway || attempt >= MAX_ATTEMPTS || attempts.size >= MAX_IMAGES) return undefined;
-    attempts.set(digest, attempt);
-    return backoffDelay(this.#retry, attempt - 1);
+    return this.#past.retryInMs(this.#of.image.digest, this.#wasAway);
   }
 
   /** Throws AgentError `layer_unreadable`, or SbomError. */
@@ -169,7 +147,7 @@ export class RegistryLayers implements Disposable {
 
   async #openOne(client: RegistryClient, reference: Reference, signal: AbortSignal): Promise<SourceImage> {
     const { host } = reference;
-    if ((this.#past.away.get(host) ?? 0) > performance.now()) {
+    if (this.#past.isAway(host)) {
       throw new RegistryError('registry_unreachable', `${host} did not answer a moment ago`);
     }
     const over = AbortSignal.timeout(this.#access.openMs ?? MAX_OPEN_MS);
@@ -196,11 +174,7 @@ export class RegistryLayers implements Disposable {
   #note(error: unknown, host?: string): void {
     if (!(error instanceof RegistryError && error.isTransient)) return;
     this.#wasAway = true;
-    const { away } = this.#past;
-    if (host === undefined || (away.get(host) ?? 0) > performance.now()) return;
-    if (away.size >= MAX_HOSTS) away.clear();
-    // No image is tried again sooner.
-    away.set(host, performance.now() + this.#retry.first / 2);
+    if (host !== undefined) this.#past.noteAway(host);
   }
 }
 
