@@ -1,8 +1,10 @@
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { request } from 'node:http';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { CATALOGER_VERSION, readSbomDocument, toCycloneDx } from '@gatehouse/sbom';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { oldestUploadedOnly } from '../../core/datastore/uploaded-sboms.ts';
 import { type FeedsFolder, makeFeedsFolder } from '../fixtures/feeds.ts';
 import { run } from '../harness/process.ts';
 import { eventually } from '../harness/wait.ts';
@@ -14,6 +16,7 @@ import {
   imageOf,
   layerOf,
   npmPackage,
+  uploadOf,
 } from './layers.ts';
 import { type RunningCore, startRunningCore, Watcher } from './running-core.ts';
 
@@ -67,6 +70,14 @@ async function put(image: string, document: string, options: { token?: string; t
 async function get(image: string, format: string): Promise<Response> {
   const headers = { authorization: 'Bearer ann' };
   return fetch(`${running.api}/images/${image}/sbom?format=${format}`, { headers });
+}
+
+/** Waits until there is no work left that could change anything. */
+async function untilIdle(): Promise<void> {
+  const { jobs, database } = running.core.app;
+  await eventually(async () => expect(await jobs.pending(database)).toEqual([]), {
+    what: 'the work to be done',
+  });
 }
 
 async function shown(image: string): Promise<unknown> {
@@ -189,10 +200,24 @@ describe('an SBOM that was made elsewhere', () => {
     expect(await shown(image.digest)).toMatchObject({ source: 'layers', reason: null });
 
     expect((await put(image.digest, cyclonedx([MS, MS]))).body).toMatchObject({ changed: true });
-    const other = unheardOf();
-    await put(other, cyclonedx([MS]));
-    await watcher.until(other, () => true);
+    await untilIdle();
     expect(watcher.verdictOf(image.digest)).toMatchObject({ state: 'ready', fixable: { critical: 1 } });
+  });
+
+  it('does not displace what nodes have read, though there turns out to be more of the image', async () => {
+    await using watcher = watch();
+    const base = await layerOf(npmPackage('minimist', '1.2.0'));
+    const image = imageOf(base, await layerOf({ 'srv/more': 'of it' }));
+    const { n1, n2 } = running.agents;
+    const unproven = { ...describeImage(image), diffIds: [base.diffId], config: new Uint8Array() };
+    await n1.missingLayers(unproven, CATALOGER_VERSION);
+    await n1.uploadLayer(await uploadOf(image, base.diffId));
+    await watcher.until(image.digest, ({ fixable }) => fixable.critical === 1);
+    await n2.missingLayers(describeImage(image), CATALOGER_VERSION);
+    await put(image.digest, cyclonedx([MS]));
+    await untilIdle();
+    expect(await shown(image.digest)).toMatchObject({ source: 'layers', packages: 1 });
+    expect(watcher.verdictOf(image.digest)).toMatchObject({ fixable: { critical: 1 } });
   });
 
   it('stands where layers could not be read, until a node can', async () => {
@@ -242,6 +267,57 @@ describe('an SBOM that was made elsewhere', () => {
     await watcher.until(image, ({ fixable }) => fixable.critical === 1);
     expect((await put(image, cyclonedx([MS]))).body).toMatchObject({ changed: true });
     await watcher.until(image, ({ fixable }) => fixable.critical === 0);
+  });
+
+  it('leaves a trace of who uploaded what, though only the newest document is kept', async () => {
+    const image = unheardOf();
+    await put(image, cyclonedx([MS]));
+    await put(image, cyclonedx([MINIMIST]), { token: '' });
+    const uploads = await running.core.app.database.query(
+      `select uploaded_by, digest, document is not null as kept from gatehouse.uploaded_sboms where image = $1 order by id`,
+      [image],
+    );
+    expect(uploads).toEqual([
+      { uploaded_by: 'ci', digest: digestOf(Buffer.from(cyclonedx([MS]))), kept: false },
+      { uploaded_by: 'this machine', digest: digestOf(Buffer.from(cyclonedx([MINIMIST]))), kept: true },
+    ]);
+  });
+
+  it('is forgotten in its turn while no node has the image, and in none that one has', async () => {
+    const read = imageOf(await layerOf({ ...debian(), 'srv/read': 'x' }));
+    await bring(running.agents.n1, read);
+    await put(read.digest, cyclonedx([MS]));
+    const [older, newer] = [unheardOf(), unheardOf()];
+    await put(older, cyclonedx([MS]));
+    await put(newer, cyclonedx([MS]));
+    const surplus = await oldestUploadedOnly(running.core.app.database, { beyond: 1 });
+    expect(surplus).toContain(older);
+    expect(surplus).not.toContain(newer);
+    expect(surplus).not.toContain(read.digest);
+  });
+
+  it('waits for its turn where many come at once', async () => {
+    const refused = Promise.withResolvers<number | undefined>();
+    const slow = Array.from({ length: 3 }, () => {
+      const headers = {
+        'content-type': 'application/json',
+        'content-length': 10,
+        authorization: 'Bearer ci',
+      };
+      const sent = request(`${running.api}/images/${unheardOf()}/sbom`, { method: 'PUT', headers });
+      sent.on('error', () => undefined);
+      sent.on('response', ({ statusCode }) => refused.resolve(statusCode));
+      sent.write('{');
+      return sent;
+    });
+    const attempt = () => put(unheardOf(), cyclonedx([MS]));
+    try {
+      expect(await refused.promise).toBe(503);
+      expect(await attempt()).toMatchObject({ status: 503, body: { title: 'busy' } });
+    } finally {
+      for (const each of slow) each.destroy();
+    }
+    await eventually(async () => expect((await attempt()).status).toBe(200), { what: 'its turn' });
   });
 
   it('is given back as it came, and in either format what the image holds', async () => {
