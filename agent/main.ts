@@ -31,9 +31,10 @@ export { readLayer } from './read-layer.ts';
 export { Registries, type RegistryAccess } from './registry-layers.ts';
 export { FACTS_PLAN } from './runtime-facts/runtime-facts.ts';
 export { connectRuntimes } from './runtimes/connect.ts';
-export { ContainersStorage, storageDrivers } from './runtimes/containers-storage.ts';
+export { ContainersStorage } from './runtimes/containers-storage.ts';
 export { joinRuntimes } from './runtimes/joined.ts';
 export type { ImageLayers, LayerPlaces, Runtime, RuntimeImage } from './runtimes/runtime.ts';
+export { storageDrivers } from './runtimes/storage-folder.ts';
 export { bringSourceImage } from './source-image.ts';
 
 /** What the node is there for goes first: at 10, a process gets a tenth of what one at 0 gets where both want all. */

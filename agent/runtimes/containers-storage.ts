@@ -10,6 +10,14 @@ import {
 import { AgentError } from '../errors.ts';
 import type { ImageLayers, LayerFolders, LayerPlaces, RuntimeImage } from './runtime.ts';
 import {
+  exists,
+  openStore,
+  readRecords,
+  readUpTo,
+  type StorageDriver,
+  type Store,
+} from './storage-folder.ts';
+import {
   parseContainers,
   parseImages,
   parseLayers,
@@ -17,23 +25,11 @@ import {
   type StoredLayer,
 } from './stored-records.ts';
 
-/** How layers lie: `overlay` has a folder for what each adds, `vfs` one with all that it and those below it have. */
-export const storageDrivers = ['overlay', 'vfs'] as const;
-export type StorageDriver = (typeof storageDrivers)[number];
-
-/** One folder of containers-storage, as this process sees it. */
-interface Store {
-  readonly root: string;
-  readonly driver: StorageDriver;
-}
-
 interface FoundLayer {
   readonly store: Store;
   readonly layer: StoredLayer;
 }
 
-/** The records of thousands of images and layers have a few megabytes. */
-const MAX_RECORDS_BYTES = 64 * 1024 * 1024;
 /** As of manifests, see containerd-store.ts. */
 const MAX_CONFIG_BYTES = 4 * 1024 * 1024;
 /** Overlayfs takes 500 lower folders. */
@@ -170,42 +166,6 @@ export class ContainersStorage {
   }
 }
 
-async function openStore(root: string, wanted: StorageDriver | undefined): Promise<Store> {
-  for (const driver of wanted ? [wanted] : storageDrivers) {
-    if (await exists(join(root, `${driver}-images`))) return { root, driver };
-  }
-  throw new AgentError('storage_unreadable', `there is no containers-storage of images in ${root}`, {
-    hint: `It is a folder with ${(wanted ? [wanted] : storageDrivers).map((each) => `${each}-images`).join(' or ')} in it; other drivers are not read.`,
-  });
-}
-
-/** The records of a store; none if it has no such file. Throws AgentError `storage_unreadable`. */
-async function readRecords<T>(
-  { root, driver }: Store,
-  name: string,
-  parse: (text: string) => readonly T[],
-): Promise<readonly T[]> {
-  const file = join(root, `${driver}-${name}`);
-  const bytes = await readUpTo(MAX_RECORDS_BYTES, file);
-  try {
-    return bytes ? parse(bytes.toString('utf8')) : [];
-  } catch (cause) {
-    throw new AgentError('storage_unreadable', `${file} is not what containers-storage writes`, { cause });
-  }
-}
-
-async function readUpTo(most: number, file: string): Promise<Buffer | undefined> {
-  try {
-    const { size } = await stat(file);
-    if (size > most) throw new AgentError('storage_unreadable', `${file} has more than ${most} bytes`);
-    return await readFile(file);
-  } catch (cause) {
-    if (cause instanceof AgentError) throw cause;
-    if ((cause as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
-    throw new AgentError('storage_unreadable', `cannot read ${file}`, { cause });
-  }
-}
-
 function toImage({ record: { id, names, digests } }: { readonly record: StoredImage }): RuntimeImage {
   const repositories = new Set(names.map((name) => name.replace(/@.*$|:[^:/]*$/g, '')));
   const byDigest = [...repositories].flatMap((repository) =>
@@ -261,11 +221,4 @@ async function toBlob(split: TarSplit | { missing: string }): Promise<LayerPlace
 async function isMounted(folder: string, parent: string): Promise<boolean> {
   const [inner, outer] = await Promise.all([folder, parent].map((each) => stat(each).catch(() => undefined)));
   return inner !== undefined && inner.dev !== outer?.dev;
-}
-
-async function exists(path: string): Promise<boolean> {
-  return stat(path).then(
-    () => true,
-    () => false,
-  );
 }

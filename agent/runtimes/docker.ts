@@ -105,15 +105,13 @@ export class Docker implements PodRuntime {
   }
 
   async #learnDigests(ids: readonly string[], signal: AbortSignal): Promise<void> {
-    const known = this.#digests;
-    this.#digests = new Map();
-    this.#ids = new Map();
+    const digests = new Map<string, string>();
     for (const id of ids) {
-      const digest = known.get(id) ?? (await this.#digestOf(id, signal));
-      if (digest === undefined) continue;
-      this.#digests.set(id, digest);
-      if (!this.#ids.has(digest)) this.#ids.set(digest, id);
+      const digest = this.#digests.get(id) ?? (await this.#digestOf(id, signal));
+      if (digest !== undefined) digests.set(id, digest);
     }
+    this.#digests = digests;
+    this.#ids = new Map([...digests].map(([id, digest]) => [digest, id]));
   }
 
   async #digestOf(id: string, signal: AbortSignal): Promise<string | undefined> {
@@ -167,8 +165,9 @@ export class Docker implements PodRuntime {
   }
 
   /**
-   * Docker's events tell of every container on the machine. It drops those that a reader is too slow for, and waits for
-   * nobody (daemon/events in github.com/moby/moby); nothing is done here but noting that there was one.
+   * Docker's events tell of every container on the machine. It keeps 1,024 for a reader, then waits 100 ms for it and
+   * drops what it could not send (daemon/events in github.com/moby/moby); so nothing is done here but noting that there
+   * was one.
    */
   async watch(onChange: () => void, signal: AbortSignal): Promise<void> {
     const events = await this.#docker.getEvents({ filters: { type: ['container', 'image'] } });
