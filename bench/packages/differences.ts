@@ -31,13 +31,11 @@ export const differences: readonly Difference[] = [
   ...both({ image: 'java', what: / (keycloak|quarkus-run) /, reason: 'another name for the same archive' }),
   ...both({ image: 'java', what: /wrapper 3/, reason: 'another name for the same archive' }),
   ...both({ image: 'java', what: /sisu/, reason: 'another name for the same archive' }),
-  { by: 'ours', what: /^maven groovy /, reason: 'classifier that is no version' },
-  { by: 'syft', what: /^maven groovy .*-indy$/, reason: 'classifier that is no version' },
   {
     by: 'ours',
     image: 'java',
     where:
-      /(^opt\/lib\/hadoop-client-runtime|\/(org\.mvnpm|org\.graalvm\.sdk\.|io\.smallrye\.smallrye-open-api-core-))/,
+      /(^opt\/lib\/hadoop-client-runtime|\/(org\.mvnpm|org\.graalvm\.sdk\.|io\.smallrye\.smallrye-open-api-core-|groovy-2\.4\.6-indy))/,
     reason: 'archive that Syft names nothing in',
   },
   {
