@@ -128,6 +128,18 @@ describe('an agent whose core is away', () => {
 });
 
 describe('an agent', () => {
+  it('reads what has just started before images that wait already', async () => {
+    for (const word of ['one', 'two', 'three']) node.add(word);
+    node.catalogBlob = async (blob) => {
+      delete (node as Partial<MemoryNode>).catalogBlob;
+      node.running.add(node.add('started').digest);
+      return node.catalogBlob(blob);
+    };
+    await using _agent = start();
+    await bringsAll('one', 'two', 'three', 'started');
+    expect(node.read).toEqual(['one', 'started', 'two', 'three'].map(digestOf));
+  });
+
   it('asks again for an image whose rest other nodes bring, until that is there', async () => {
     node.add('base', 'one');
     core.leasedToOthers.set(digestOf('base'), 1);

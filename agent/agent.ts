@@ -10,8 +10,10 @@ import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
 import { ImageStates, runningImages, spread } from './image-states.ts';
 import { bringImage, originOf } from './image-worker.ts';
+import { giveBackMemory } from './memory.ts';
 import type { AgentMetrics } from './metrics.ts';
 import type { Outbox } from './outbox.ts';
+import { Progress } from './progress.ts';
 import type { Registries } from './registry-layers.ts';
 import { type FactsPlan, RuntimeFacts } from './runtime-facts/runtime-facts.ts';
 import type { Inventory, Runtime, RuntimeImage } from './runtimes/runtime.ts';
@@ -60,8 +62,7 @@ export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<
   const watching = Promise.all([agent.watch(signal), agent.facts?.run(signal)]);
   for (let failures = 0; !signal.aborted; ) {
     try {
-      await agent.look(signal);
-      parts.onFirstLook?.();
+      if (await agent.look(signal)) parts.onFirstLook?.();
       failures = 0;
       await agent.pause(spread(parts.relist), signal);
     } catch (err) {
@@ -84,6 +85,7 @@ class Agent {
   /** While the core is away: what was cataloged ahead of it. */
   #ahead: Ahead | undefined;
   #changed = Promise.withResolvers<void>();
+  #hasChanged = false;
   #reported: { hash: string; at: number } | undefined;
 
   constructor(parts: AgentParts) {
@@ -97,7 +99,10 @@ class Agent {
     for (let attempt = 0; !signal.aborted; attempt++) {
       const began = Date.now();
       try {
-        await runtime.watch(() => this.#changed.resolve(), signal);
+        await runtime.watch(() => {
+          this.#hasChanged = true;
+          this.#changed.resolve();
+        }, signal);
         if (attempt === 0)
           log.info({ runtime: runtime.title }, 'the runtime sends no events; looking regularly instead');
       } catch (err) {
@@ -119,6 +124,7 @@ class Agent {
     ]).catch(() => undefined);
     waiting.abort();
     this.#changed = Promise.withResolvers();
+    this.#hasChanged = false;
   }
 
   /** After a failure everything is asked for anew. */
@@ -126,21 +132,27 @@ class Agent {
     this.#images.forgetLeases();
   }
 
-  async look(signal: AbortSignal): Promise<void> {
-    const { runtime, metrics } = this.#parts;
+  /** Brings what the node has. False if it left that for another look, since what has just started comes first. */
+  async look(signal: AbortSignal): Promise<boolean> {
+    const { runtime, metrics, log } = this.#parts;
     const inventory = await runtime.inventory(signal);
     await this.#report(inventory, signal);
     this.facts?.update(inventory.containers);
     const todo = this.#images.todo(inventory);
     metrics.waiting.set(todo.length);
-    for (const image of todo) {
+    const progress = new Progress(log, todo.length);
+    for (const [index, image] of todo.entries()) {
       signal.throwIfAborted();
+      if (index > 0 && this.#hasChanged) return false;
       await this.#bring(image, inventory, signal);
       metrics.waiting.dec();
+      progress.step();
     }
     this.#ahead = undefined;
     this.#images.keepOnly(inventory.images);
     await this.#dropLeftovers();
+    if (todo.length > 0) giveBackMemory();
+    return true;
   }
 
   /** Once the core was asked about all images, it wants nothing of what waits still, but of images that are tried again. */

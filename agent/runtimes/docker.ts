@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import type { Readable } from 'node:stream';
 import type { Log } from '@gatehouse/lib/log.ts';
-import Dockerode from 'dockerode';
+import type Dockerode from 'dockerode';
 import { AgentError } from '../errors.ts';
 import { ExportedImage } from './docker-export.ts';
 import {
@@ -54,7 +54,9 @@ export class Docker implements PodRuntime {
 
   /** Connects; undefined if nothing answers at the socket. */
   static async connect(sockets: DockerSockets, log: Log): Promise<Docker | undefined> {
-    const docker = new Dockerode({ socketPath: sockets.socket });
+    // It takes 14 MB, which most nodes of a cluster have no use for.
+    const { default: Client } = await import('dockerode');
+    const docker = new Client({ socketPath: sockets.socket });
     try {
       const [{ Version: version }, info] = await Promise.all([docker.version(), docker.info()]);
       return new Docker(docker, { version, store: storeOf(info as DockerInfo, sockets), log });
