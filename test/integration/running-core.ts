@@ -16,7 +16,7 @@ const NODES = ['n1', 'n2'] as const;
 type Node = (typeof NODES)[number];
 
 /** A token as long as those of service accounts, of which each call carries one. */
-function tokenOf(caller: string): string {
+export function tokenOf(caller: string): string {
   const padding = Array.from({ length: 13 }, (_, n) =>
     createHash('sha512').update(`${caller} ${n}`).digest('base64url'),
   );
@@ -32,6 +32,9 @@ export interface RunningCore extends AsyncDisposable {
   readonly webhook: CoreClient;
   /** Another client of a node, by another port of localhost that leads to the core. */
   connect(node: Node, port: number): CoreClient;
+  /** HOST:PORT of the gRPC API, and the file with the authority of its certificate. */
+  readonly address: string;
+  readonly authorityFile: string;
   /** The base of the HTTP API. */
   readonly api: string;
   /** Stops the core and starts it again on the same store; callers stay. */
@@ -90,6 +93,10 @@ export async function startRunningCore(options: {
     get core() {
       return core;
     },
+    get address() {
+      return `localhost:${core.grpcPort}`;
+    },
+    authorityFile: certificate.bundleFile,
     get api() {
       return `http://127.0.0.1:${core.httpPort}/api/v1`;
     },
