@@ -142,7 +142,8 @@ export class RegistryLayers implements Disposable {
       if (isSame(opened, image, layers)) return opened;
       reasons.push(`${reference.host}/${reference.repository} has other layers by that name`);
     }
-    throw new AgentError('layer_unreadable', [...reasons, ...this.#problems].join('; '));
+    // What one can mend comes first: the core cuts long reasons.
+    throw new AgentError('layer_unreadable', [...this.#problems, ...reasons].join('; '));
   }
 
   async #openOne(client: RegistryClient, reference: Reference, signal: AbortSignal): Promise<SourceImage> {

@@ -38,7 +38,8 @@ let insecure: ReadonlySet<string>;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-agent-registry-'));
-  cluster = await startCluster({ discardUnpackedLayers: true });
+  // Neither archives nor folders of each layer, whether a container has run or not.
+  cluster = await startCluster({ snapshotter: 'native', discardUnpackedLayers: true });
   registry = await startRegistry({ users: { jane: 'secret' } });
   meddler = await startMeddler(registry.host);
   insecure = new Set([registry.host, meddler.host]);
@@ -53,7 +54,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** An image that the registry has, and of which the node has the names alone, and folders that no container shows. */
+/** An image that the registry has, and of which the node has kept no layer by itself. */
 async function imageAt(host: string, name: string): Promise<Image> {
   const files = path.join(folder, `${name}-files`);
   for (const [file, content] of Object.entries({ ...OS_RELEASE, ...npmPackage(name, '1.0.0') })) {
@@ -133,7 +134,7 @@ describe('an image of which the node has kept nothing', () => {
     const credentials = await credentialsFile('wrong', { [registry.host]: wrong });
     await using _agent = await startOne({ credentials, pullSecrets: undefined });
     const { reason } = await until(image, 'partial');
-    expect(reason).toMatch(/no container of the image.*not kept the blob.*its registry: .* answers 401/);
+    expect(reason).toMatch(/its folder: .*not kept the blob.*its registry: .* answers 401/);
     expect(reason).not.toContain('wrong-word');
   });
 
