@@ -3,6 +3,8 @@ import type { Log } from '@gatehouse/lib/log.ts';
 
 /** How often a lease is renewed while it lasts: two renewals may be lost. */
 const RENEWALS = 3;
+/** Whatever the core says, it is not called more often than that needs. */
+const MIN_LEASE_MS = 10_000;
 /** Whoever ends with leases in hand, as at a shutdown, does not wait long to give them back; they run out anyway. */
 const RELEASE_TIMEOUT_MS = 2_000;
 
@@ -23,8 +25,9 @@ export class Leases implements AsyncDisposable {
     this.#catalogerVersion = layers.catalogerVersion;
     this.#held = new Set(layers.diffIds);
     this.#log = log;
-    const renew = (): void => void this.#tell({ release: false }, AbortSignal.timeout(layers.leaseMs));
-    this.#renewal = setInterval(renew, layers.leaseMs / RENEWALS).unref();
+    const leaseMs = Math.max(layers.leaseMs, MIN_LEASE_MS);
+    const renew = (): void => void this.#tell({ release: false }, AbortSignal.timeout(leaseMs));
+    this.#renewal = setInterval(renew, leaseMs / RENEWALS).unref();
   }
 
   /** The core has been told what there is to say of a layer, which ends the lease on it. */

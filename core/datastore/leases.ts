@@ -19,6 +19,8 @@ export async function takeLeases(
   { diffIds, catalogerVersion }: LeasedLayers,
   { ms, most }: { ms: number; most: number },
 ): Promise<ReadonlySet<string>> {
+  // One call of a node after another, so that together they stay within what it may hold.
+  await sql.query('select pg_advisory_xact_lock(hashtextextended($1, 0))', [`leases of ${cluster}/${node}`]);
   const rows = await sql.query<{ diffId: string }>(
     `with wanted as (
        select diff_id from unnest($1::text[]) with ordinality as wanted (diff_id, position) order by position

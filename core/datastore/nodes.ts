@@ -13,8 +13,18 @@ export interface ContainerRecord {
   readonly running: boolean;
 }
 
-/** Notes that a node has reported; says whether it was known before. */
+/** Who was heard of so lately is not noted again by the way: a call that changes nothing then waits for no disk. */
+const LATELY = '1 minute';
+
+/** Notes that a node has reported, or by an empty runtime that it has called; says whether it was known before. */
 export async function upsertNode(sql: Sql, node: NodeName, runtime: string): Promise<{ isNew: boolean }> {
+  if (runtime === '') {
+    const lately = await sql.query(
+      `select from gatehouse.nodes where cluster = $1 and name = $2 and reported_at > now() - $3::interval`,
+      [node.cluster, node.node, LATELY],
+    );
+    if (lately.length > 0) return { isNew: false };
+  }
   const [row] = await sql.query<{ isNew: boolean }>(
     `insert into gatehouse.nodes (cluster, name, runtime, reported_at) values ($1, $2, $3, now())
      on conflict (cluster, name) do update set

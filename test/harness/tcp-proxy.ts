@@ -20,12 +20,13 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
   const cut = (): void => {
     for (const socket of sockets) socket.destroy();
   };
-  const server = createServer((near) => {
+  // Nothing waits for a packet to be filled, as nothing does between client and server.
+  const server = createServer({ noDelay: true }, (near) => {
     if (sent >= limit) {
       near.destroy();
       return;
     }
-    const far = connect(target, 'localhost');
+    const far = connect({ port: target, host: 'localhost', noDelay: true });
     for (const socket of [near, far]) {
       sockets.add(socket);
       socket.on('error', () => undefined);

@@ -191,6 +191,16 @@ describe('a layer that several nodes have', () => {
     expect((await askFor(second)).diffIds).toHaveLength(300);
   });
 
+  it('is not hoarded by a node that asks for many images at the same moment either', async () => {
+    const { app } = running.core;
+    const node = { cluster: 'test', node: 'hasty' };
+    const images = await Promise.all(Array.from({ length: 8 }, () => newImage(100)));
+    const asked = await Promise.all(
+      images.map((image) => missingLayers(app, node, describeImage(image), CATALOGER_VERSION)),
+    );
+    expect(asked.flatMap(({ diffIds }) => diffIds)).toHaveLength(512);
+  });
+
   it('leaves no trace of leases that ran out', async () => {
     const [over, lasting] = [await newImage(1), await newImage(1)];
     await ask('n2', over);
