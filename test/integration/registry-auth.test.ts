@@ -52,9 +52,11 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 /** A registry with TLS that has the image, to be read by whom the options let in. */
 async function startWith(options: Omit<RegistryOptions, 'certificate'>): Promise<Registry> {
   const certificate = await authority.issue('registry', { user: 'registry', names: ['IP:127.0.0.1'] });
-  const registry = await startRegistry({ ...options, certificate });
+  await using stack = new AsyncDisposableStack();
+  const registry = stack.use(await startRegistry({ ...options, certificate }));
   await registry.push(image.folder, 'team/app:1', { as: 'jane:se:cret' });
   await registry.push(image.folder, 'public/app:1', { as: 'jane:se:cret' });
+  stack.move();
   return registry;
 }
 
