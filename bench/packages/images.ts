@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { copyFile, glob, mkdir, readFile } from 'node:fs/promises';
+import { copyFile, glob, mkdir, readFile, rm } from 'node:fs/promises';
 import path from 'node:path';
 import { cached } from '../../test/harness/cache.ts';
 import { progress } from '../../test/harness/process.ts';
@@ -58,6 +58,7 @@ async function fromDebian(
   for (const folder of [debian, root]) await mkdir(folder);
   await unpackDebian(debian);
   await make(debian, root);
+  await rm(debian, { recursive: true });
 }
 
 async function programs(folder: string, files: readonly string[]): Promise<string> {
