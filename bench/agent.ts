@@ -17,7 +17,6 @@ import { buildImage, type Image } from '../test/harness/images.ts';
 import { progress, runOk } from '../test/harness/process.ts';
 import { eventually } from '../test/harness/wait.ts';
 import { type RunningCore, startRunningCore, tokenOf } from '../test/integration/running-core.ts';
-import { configOf } from '../tools/images/containerfile.ts';
 
 const IMAGES = 100;
 /** A pod that a busy kubelet starts as the last of a hundred. */
@@ -202,12 +201,8 @@ async function residentMib(pid: number): Promise<number> {
   return Math.round(Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)?.[1] ?? 0) / 1024);
 }
 
-/** As its image runs it. */
+/** As its DaemonSet runs it. */
 async function startAgent(cluster: Cluster, core: RunningCore, tokenFile: string): Promise<AgentProcess> {
-  const image = (await configOf(path.join(root, 'agent/Containerfile'))) as {
-    Entrypoint: string[];
-    Env: string[];
-  };
   const options = {
     core: core.address,
     'core-ca': core.authorityFile,
@@ -218,14 +213,21 @@ async function startAgent(cluster: Cluster, core: RunningCore, tokenFile: string
     'ops-listen': '127.0.0.1:0',
   };
   const flags = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
-  const [, ...command] = image.Entrypoint.map((word) => word.replace(/^\/app\//, `${root}/`));
-  const env = Object.fromEntries(image.Env.map((each) => each.split('=')));
+  const command = [path.join(root, 'agent/main.ts'), '--runtime-facts'];
+  const env = { ...(await memorySettings()), PATH: process.env.PATH };
   return new AgentProcess(
     spawn(process.execPath, [...command, ...flags], {
       env: { ...env, PATH: process.env.PATH },
       stdio: 'ignore',
     }),
   );
+}
+
+/** What the manifests set for the sake of memory. */
+async function memorySettings(): Promise<Readonly<Record<string, string>>> {
+  const text = await readFile(path.join(root, 'manifests/base/agent.yaml'), 'utf8');
+  const found = text.matchAll(/name: (MALLOC_ARENA_MAX|NODE_OPTIONS), value: '([^']+)'/g);
+  return Object.fromEntries([...found].map(([, name, value]) => [name, value]));
 }
 
 async function untilKnown(core: RunningCore, images: readonly Image[], agent: AgentProcess): Promise<void> {

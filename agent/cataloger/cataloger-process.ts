@@ -26,6 +26,8 @@ import { Pace, type Share } from './pace.ts';
 /** Half of what an agent may take (manifests), and several times what the largest real layers took. */
 const MAX_MEMORY_BYTES = 384 * 1024 * 1024;
 const MAX_HEAP_MEGABYTES = 192;
+/** What a layer leaves behind is collected early: an archive of 819 MB took 114 MB this way, and 174 without. */
+const MAX_YOUNG_MEGABYTES = 1;
 /** A layer of 20 GB takes some three minutes. */
 const MAX_LAYER_MS = 15 * 60_000;
 const LOOK_EVERY_MS = 100;
@@ -153,12 +155,14 @@ class RunningChild {
       process.execPath,
       [
         ...['--permission', `--allow-fs-read=${code}`, '--disable-warning=ExperimentalWarning'],
-        ...[`--max-old-space-size=${MAX_HEAP_MEGABYTES}`, child],
+        ...[`--max-old-space-size=${MAX_HEAP_MEGABYTES}`, `--max-semi-space-size=${MAX_YOUNG_MEGABYTES}`],
+        child,
       ],
       {
         stdio: ['pipe', 'pipe', 'pipe'],
         cwd: '/',
-        env: {},
+        // glibc would keep freed memory for each thread apart.
+        env: { MALLOC_ARENA_MAX: '1' },
         ...(asRoot && { uid: NOBODY, gid: NOBODY }),
       },
     );
