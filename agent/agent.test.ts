@@ -7,6 +7,8 @@ import { type AgentParts, runAgent } from './agent.ts';
 import { Outbox } from './outbox.ts';
 import { digestOf, MemoryCore, MemoryNode, partsOf } from './testing/node.ts';
 
+/** None takes more than a second; a busy machine is no reason to fail. */
+const PATIENCE = { timeout: 30_000 };
 let folder: string;
 let node: MemoryNode;
 let core: MemoryCore;
@@ -31,15 +33,13 @@ function start(parts: Partial<AgentParts> = {}): AsyncDisposable {
 
 const openOutbox = (bytes = 1_000_000): Promise<Outbox> => Outbox.open(folder, bytes, noLog);
 const bringsAll = (...words: readonly string[]) =>
-  vi.waitFor(() => expect([...core.layers.keys()].sort()).toEqual(words.map(digestOf).sort()), {
-    timeout: 20_000,
-  });
+  vi.waitFor(() => expect([...core.layers.keys()].sort()).toEqual(words.map(digestOf).sort()), PATIENCE);
 const reads = (...words: readonly string[]) =>
-  vi.waitFor(() => expect(node.read.toSorted()).toEqual(words.map(digestOf).sort()), { timeout: 20_000 });
+  vi.waitFor(() => expect(node.read.toSorted()).toEqual(words.map(digestOf).sort()), PATIENCE);
 /** The node was looked at so many times more. */
 const looks = (more: number) => {
   const enough = node.looks + more;
-  return vi.waitFor(() => expect(node.looks).toBeGreaterThanOrEqual(enough), { timeout: 20_000 });
+  return vi.waitFor(() => expect(node.looks).toBeGreaterThanOrEqual(enough), PATIENCE);
 };
 const asked = (): number => core.calls.filter((call) => call === 'missingLayers named').length;
 
@@ -69,7 +69,7 @@ describe('an agent whose core is away', () => {
     await using _second = start({ outbox });
     await bringsAll('base', 'one');
     expect(node.read).toHaveLength(2);
-    await vi.waitFor(() => expect(outbox.isEmpty).toBe(true));
+    await vi.waitFor(() => expect(outbox.isEmpty).toBe(true), PATIENCE);
   });
 
   it('sends only what the core still lacks when it is back, and throws the rest away', async () => {
@@ -82,7 +82,7 @@ describe('an agent whose core is away', () => {
     core.comeBack();
     await bringsAll('base', 'one');
     expect(core.calls.filter((call) => call === 'uploadLayer')).toHaveLength(1);
-    await vi.waitFor(() => expect(outbox.isEmpty).toBe(true));
+    await vi.waitFor(() => expect(outbox.isEmpty).toBe(true), PATIENCE);
   });
 
   it('does not read layers of images that the core has', async () => {
@@ -99,7 +99,7 @@ describe('an agent whose core is away', () => {
     for (const word of ['one', 'two', 'three', 'four']) node.add(word);
     core.goAway();
     await using _agent = start({ outbox });
-    await vi.waitFor(() => expect(node.read).toHaveLength(2), { timeout: 20_000 });
+    await vi.waitFor(() => expect(node.read).toHaveLength(2), PATIENCE);
     expect(outbox.bytes).toBeLessThanOrEqual(300);
     core.comeBack();
     await bringsAll('one', 'two', 'three', 'four');
@@ -113,7 +113,7 @@ describe('an agent whose core is away', () => {
     await reads('base');
     core.comeBack();
     await bringsAll('base');
-    await vi.waitFor(() => expect([...core.unreadable.keys()]).toEqual([digestOf('lost')]));
+    await vi.waitFor(() => expect([...core.unreadable.keys()]).toEqual([digestOf('lost')]), PATIENCE);
   });
 
   it('without an outbox reads nothing until the core is back', async () => {
@@ -146,7 +146,7 @@ describe('an agent', () => {
     await using _agent = start();
     await bringsAll('one');
     const before = asked();
-    await vi.waitFor(() => expect(asked()).toBeGreaterThan(before + 2));
+    await vi.waitFor(() => expect(asked()).toBeGreaterThan(before + 2), PATIENCE);
     core.layers.set(digestOf('base'), {} as never);
     await looks(3);
     const last = asked();
@@ -170,7 +170,10 @@ describe('an agent', () => {
     node.add('other');
     await using _agent = start();
     await bringsAll('other');
-    await vi.waitFor(() => expect(core.failed.get(broken.digest)).toContain('the runtime stumbles'));
+    await vi.waitFor(
+      () => expect(core.failed.get(broken.digest)).toContain('the runtime stumbles'),
+      PATIENCE,
+    );
     const calls = core.calls.length;
     await looks(5);
     expect(core.calls).toHaveLength(calls);
@@ -186,17 +189,17 @@ describe('an agent', () => {
       return core.reportFailedImage(report);
     };
     await using _agent = start();
-    await vi.waitFor(() => expect(core.failure).toBeDefined());
+    await vi.waitFor(() => expect(core.failure).toBeDefined(), PATIENCE);
     await looks(2);
     core.comeBack();
-    await vi.waitFor(() => expect([...core.failed.keys()]).toEqual([broken.digest]));
+    await vi.waitFor(() => expect([...core.failed.keys()]).toEqual([broken.digest]), PATIENCE);
   });
 
   it('gives an image up of which the core does not take in a layer', async () => {
     const image = node.add('one');
     core.refused.add(digestOf('one'));
     await using _agent = start({ outbox: await openOutbox() });
-    await vi.waitFor(() => expect(core.failed.get(image.digest)).toContain('the core says no'));
+    await vi.waitFor(() => expect(core.failed.get(image.digest)).toContain('the core says no'), PATIENCE);
     await looks(3);
     expect(node.read).toHaveLength(5);
   });
@@ -205,7 +208,10 @@ describe('an agent', () => {
     const image = node.add('base', 'lost');
     node.unreadable.add(digestOf('lost'));
     await using _agent = start();
-    await vi.waitFor(() => expect(core.unreadable.get(digestOf('lost'))).toContain('has not kept the blob'));
+    await vi.waitFor(
+      () => expect(core.unreadable.get(digestOf('lost'))).toContain('has not kept the blob'),
+      PATIENCE,
+    );
     await looks(5);
     expect(asked()).toBe(1);
     node.unreadable.clear();

@@ -63,7 +63,6 @@ async function receive(
       if (part.case === 'header' && !header) {
         header = checkedHeader(part.value);
         size = Number(header.offset);
-        if (size > 0) chunks.push(await resumeUpload(app, agent, header.contentDigest, size));
       } else if (part.case === 'content') {
         size += part.value.length;
         if (!header || size > header.contentSize)
@@ -72,17 +71,30 @@ async function receive(
       }
     }
     if (!header) throw new CoreError('layer_broken', 'the upload has no header');
-    if (BigInt(size) === header.contentSize) return { ...header, content: Buffer.concat(chunks) };
-    throw new CoreError(
-      'layer_broken',
-      `${size} of ${header.contentSize} bytes of layer ${header.diffId} came`,
-    );
+    if (BigInt(size) < header.contentSize) {
+      throw new CoreError(
+        'layer_broken',
+        `${size} of ${header.contentSize} bytes of layer ${header.diffId} came`,
+      );
+    }
   } catch (error) {
     if (header && size <= header.contentSize) {
-      await keepBroken(app, agent, header.contentDigest, Buffer.concat(chunks));
+      await keepBroken(app, agent, header.contentDigest, await whole(app, agent, header, chunks));
     }
     throw error;
   }
+  return { ...header, content: await whole(app, agent, header, chunks) };
+}
+
+/** What came, behind what is kept. Read last: what is not taken in while one waits is lost if the connection breaks then. */
+async function whole(
+  app: App,
+  agent: Extract<Caller, { role: 'agent' }>,
+  { contentDigest, offset }: LayerHeader,
+  chunks: readonly Buffer[],
+): Promise<Buffer> {
+  if (offset === 0n) return Buffer.concat(chunks);
+  return Buffer.concat([await resumeUpload(app, agent, contentDigest, Number(offset)), ...chunks]);
 }
 
 function checkedHeader(header: LayerHeader): LayerHeader {

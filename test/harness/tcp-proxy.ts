@@ -33,15 +33,19 @@ export async function startTcpProxy(target: number): Promise<TcpProxy> {
       socket.on('close', () => {
         sockets.delete(socket);
         near.destroy();
-        far.destroy();
+        // What was passed on before a break reaches the server before the end does.
+        if (!far.writableEnded) far.destroy();
       });
     }
     near.on('data', (bytes) => {
       const passed = bytes.subarray(0, Math.max(0, limit - sent));
       sent += passed.length;
-      // What was passed on reaches the server before the end does.
-      if (sent < limit) far.write(bytes);
-      else far.end(passed, cut);
+      if (sent < limit) {
+        far.write(bytes);
+      } else {
+        far.end(passed);
+        near.destroy();
+      }
     });
     far.on('data', (bytes) => {
       received += bytes.length;
