@@ -18,7 +18,7 @@ import {
   npmPackage,
   uploadOf,
 } from './layers.ts';
-import { type RunningCore, startRunningCore, Watcher } from './running-core.ts';
+import { type RunningCore, startRunningCore, tokenOf, Watcher } from './running-core.ts';
 
 let running: RunningCore;
 let feeds: FeedsFolder;
@@ -386,7 +386,7 @@ describe('an SBOM that was made elsewhere', () => {
   it('takes a right of its own, which gives no other', async () => {
     const image = unheardOf();
     const document = cyclonedx([MS]);
-    for (const token of ['ann', 'n1', 'webhook'])
+    for (const token of ['ann', tokenOf('n1'), tokenOf('webhook')])
       expect((await put(image, document, { token })).status).toBe(403);
     expect((await put(image, document, { token: 'nobody' })).status).toBe(401);
     expect((await get(image, 'original')).status).toBe(404);
