@@ -19,7 +19,7 @@ import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
 import { type Pod, pullSecretsOf } from './pull-secrets.ts';
 import { RegistryPast } from './registry-past.ts';
-import type { ImageLayers, Inventory, RuntimeImage } from './runtimes/runtime.ts';
+import type { ImageLayers, Inventory, LayerSource, RuntimeImage } from './runtimes/runtime.ts';
 
 /** From where, and as whom, layers are read that the node has not kept. */
 export interface RegistryAccess {
@@ -64,7 +64,7 @@ export class Registries {
 }
 
 /** The layers of one image at its registry. */
-export class RegistryLayers implements Disposable {
+export class RegistryLayers implements LayerSource, Disposable {
   readonly #access: RegistryAccess;
   readonly #of: { readonly image: RuntimeImage; readonly layers: ImageLayers; readonly pods: readonly Pod[] };
   #client: RegistryClient | undefined;

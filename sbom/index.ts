@@ -22,13 +22,8 @@ export {
   problemCodes,
   type Symlink,
 } from './fragment.ts';
-export {
-  fold,
-  type ImageContents,
-  type ImagePackage,
-  type ImageProblem,
-  type Location,
-} from './image/fold.ts';
+export { fold } from './image/fold.ts';
+export type { ImageContents, ImagePackage, ImageProblem, Location } from './image/image-contents.ts';
 export { packageUrl } from './image/package-url.ts';
 export { JsonValue } from './json-shape.ts';
 export { type LayerBlob, streamFile } from './layer/blob-reader.ts';

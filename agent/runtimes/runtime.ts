@@ -1,5 +1,5 @@
-import type { LayerBlob } from '@gatehouse/sbom';
-import type { RegistryLayers } from '../registry-layers.ts';
+import type { Fragment, LayerBlob } from '@gatehouse/sbom';
+import type { LayerCataloger } from '../cataloger/cataloger.ts';
 
 /** An image on the node. */
 export interface RuntimeImage {
@@ -58,6 +58,15 @@ export interface LayerFolders {
   readonly opaquesOf?: (index: number) => Promise<ReadonlySet<string> | undefined>;
 }
 
+/** Who has the layers of an image elsewhere. */
+export interface LayerSource {
+  /** Throws AgentError `layer_unreadable`, or SbomError. */
+  catalog(
+    cataloger: LayerCataloger,
+    layer: { readonly index: number; readonly diffId: string; readonly signal: AbortSignal },
+  ): Promise<Fragment>;
+}
+
 /** Where the layers of an image can be read on this node. */
 export interface LayerPlaces extends AsyncDisposable {
   readonly folders: LayerFolders | undefined;
@@ -68,7 +77,7 @@ export interface LayerPlaces extends AsyncDisposable {
   /** The root of a running container of the image, which shows all of its layers and what the container has written. */
   readonly root?: string;
   /** Not a place on the node, but where to ask for what it has not kept; undefined where that is not wanted. */
-  readonly registry?: RegistryLayers;
+  readonly registry?: LayerSource;
 }
 
 /** A container runtime of the node. */

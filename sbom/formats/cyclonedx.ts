@@ -1,4 +1,4 @@
-import type { ImagePackage } from '../image/fold.ts';
+import type { ImagePackage } from '../image/image-contents.ts';
 import type { OsRelease } from '../os-release.ts';
 import { type DescribedImage, TOOL } from './described-image.ts';
 import { stableUuid } from './stable-uuid.ts';

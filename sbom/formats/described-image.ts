@@ -1,4 +1,4 @@
-import type { ImageContents } from '../image/fold.ts';
+import type { ImageContents } from '../image/image-contents.ts';
 
 /** An image, or a folder that is taken for one, with what it holds. */
 export interface DescribedImage {

@@ -1,4 +1,4 @@
-import type { ImageContents, ImagePackage, ImageProblem, Location } from '../image/fold.ts';
+import type { ImageContents, ImagePackage, ImageProblem, Location } from '../image/image-contents.ts';
 import { encode, packageUrl } from '../image/package-url.ts';
 import { type PackageUrlParts, parsePackageUrl } from '../image/parse-package-url.ts';
 import type { OsRelease } from '../os-release.ts';

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import type { ImageContents, ImagePackage } from '../image/fold.ts';
+import type { ImageContents, ImagePackage } from '../image/image-contents.ts';
 import { packageUrl } from '../image/package-url.ts';
 import type { OsRelease } from '../os-release.ts';
 import { type Package, type PackageType, packageTypes } from '../package.ts';

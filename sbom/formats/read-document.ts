@@ -1,5 +1,5 @@
 import { SbomError } from '../errors.ts';
-import type { ImageContents } from '../image/fold.ts';
+import type { ImageContents } from '../image/image-contents.ts';
 import { JsonValue, ShapeFault } from '../json-shape.ts';
 import { gatherComponents } from './gather-components.ts';
 import { parseDocumentJson } from './parse-json.ts';

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { ImagePackage } from '../image/fold.ts';
+import type { ImagePackage } from '../image/image-contents.ts';
 import type { OsRelease } from '../os-release.ts';
 import { type DescribedImage, TOOL } from './described-image.ts';
 import { stableUuid } from './stable-uuid.ts';

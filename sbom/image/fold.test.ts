@@ -2,7 +2,8 @@ import { describe, expect, it } from 'vitest';
 import type { Fragment } from '../fragment.ts';
 import { catalogBlob } from '../layer/catalog-blob.ts';
 import { blobOf, type SampleEntry, tarOf } from '../testing/archives.ts';
-import { fold, type ImageContents } from './fold.ts';
+import { fold } from './fold.ts';
+import type { ImageContents } from './image-contents.ts';
 
 /** What an image of these layers holds, each given by the entries of its archive. */
 async function image(...layers: readonly SampleEntry[][]): Promise<ImageContents> {

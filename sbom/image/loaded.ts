@@ -1,4 +1,4 @@
-import type { ImagePackage } from './fold.ts';
+import type { ImagePackage } from './image-contents.ts';
 import type { ImageTree } from './image-tree.ts';
 
 /**
