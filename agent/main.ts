@@ -1,4 +1,3 @@
-import { setPriority } from 'node:os';
 import { join } from 'node:path';
 import { CoreClient, renewedFile } from '@gatehouse/core-client';
 import { createLog, type Log } from '@gatehouse/lib/log.ts';
@@ -37,9 +36,6 @@ export type { ImageLayers, LayerPlaces, Runtime, RuntimeImage } from './runtimes
 export { storageDrivers } from './runtimes/storage-folder.ts';
 export { bringSourceImage } from './source-image.ts';
 
-/** What the node is there for goes first: at 10, a process gets a tenth of what one at 0 gets where both want all. */
-const NICE = 10;
-
 const help = {
   usage: 'gatehouse agent [options]',
   summary: 'Reads the images of this node and brings to the core what it lacks of them.',
@@ -54,8 +50,6 @@ export async function main(argv: readonly string[]): Promise<void> {
   }
   const config = readOptionsOnly(agentOptions, argv);
   const log = createLog('agent', config.logLevel);
-  // The processes that read layers inherit it. It takes no privilege.
-  setPriority(NICE);
   await runUntilSignal(async () => {
     await using stack = new AsyncDisposableStack();
     const metrics = createAgentMetrics();
