@@ -68,7 +68,8 @@ export interface NodeRow {
 export function listNodes(sql: Sql): Promise<NodeRow[]> {
   return sql.query<NodeRow>(
     `select cluster, name, runtime, reported_at as "reportedAt",
-       (select count(*) from gatehouse.containers where containers.cluster = nodes.cluster and node = name and running)
+       (select count(*) from gatehouse.containers where containers.cluster = nodes.cluster
+          and containers.node = nodes.name and running)
          as containers
      from gatehouse.nodes order by cluster, name`,
   );

@@ -227,6 +227,24 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(await running.agents.n2.reportNode(report)).toEqual([]);
   });
 
+  it('says how many containers a node runs', async () => {
+    const image = digestOf(Buffer.from('an image of containers'));
+    const container = { name: 'main', namespace: 'shop', pod: 'cart', podUid: 'u', image };
+    await running.agents.n2.reportNode({
+      runtime: 'test 1',
+      images: [{ digest: image, aliases: [] }],
+      containers: [
+        { ...container, id: 'first', running: true },
+        { ...container, id: 'second', running: true },
+        { ...container, id: 'ended', running: false },
+      ],
+    });
+    const { nodes } = (await (await fetch(`${running.api}/nodes`)).json()) as {
+      nodes: readonly { name: string; containers: number }[];
+    };
+    expect(nodes.find(({ name }) => name === 'n2')).toMatchObject({ containers: 2 });
+  });
+
   it('goes on without a layer that cannot be read, and asks another node for it', async () => {
     await using watcher = watch();
     const readable = await layerOf({ ...debian(), ...npmPackage('minimist', '1.2.0') });
