@@ -204,7 +204,7 @@ create table gatehouse.packages (
   key_name text,
   key_version text,
   matched boolean not null default false,
-  constraint packages_purl_key UNIQUE (purl),
+  constraint packages_purl_key UNIQUE NULLS NOT DISTINCT (purl, key_ecosystem, key_name, key_version),
   constraint packages_pkey PRIMARY KEY (id)
 );
 CREATE INDEX packages_key ON gatehouse.packages USING btree (key_ecosystem, key_name) WHERE (key_ecosystem IS NOT NULL);

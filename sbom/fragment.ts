@@ -91,6 +91,11 @@ export interface Problem {
   readonly path: string;
 }
 
+/** What is known only of an image, where the system is that packages are of. */
+export const imageProblemCodes = {
+  package_unnameable: 'A package has a name or version that no package URL can tell; it was left out.',
+} as const;
+
 /** The largest image on record has 113,836 files in all its layers together. */
 export const MAX_ENTRIES = 500_000;
 /** PATH_MAX of Linux: no longer path can be opened there. */

@@ -135,6 +135,7 @@ function stateOf(
   // the bounds was not read, anything may be in it.
   const unread = problems.find(
     ({ code, cataloger }) =>
+      code === 'package_unnameable' ||
       code === 'evidence_too_large' ||
       code === 'evidence_sparse' ||
       (code === 'evidence_invalid' && databases.has(cataloger)),
@@ -203,15 +204,14 @@ export function withRoot(
 /** Keeps what an image holds. */
 async function keepPackages(sql: Sql, image: ImageRow, packages: readonly HeldPackage[]): Promise<void> {
   const kept = await upsertPackages(sql, packages);
-  const unmatched = kept.filter((row) => !row.matched);
   await markKeys(
     sql,
-    unmatched.flatMap((row) => row.key ?? []),
+    packages.flatMap(({ key }, index) => (key && !kept[index]?.matched ? [key] : [])),
   );
-  const ids = new Map(kept.map(({ id, purl }) => [purl, id]));
-  const held = packages.flatMap(({ purl, key: _, ...each }) => {
-    const packageId = ids.get(purl);
-    return packageId === undefined ? [] : { packageId, ...each };
+  const held = packages.map(({ purl: _purl, key: _key, ...each }, index) => {
+    const packageId = kept[index]?.id;
+    if (packageId === undefined) throw new Error('a package was just kept and is not there');
+    return { packageId, ...each };
   });
   await replaceImagePackages(sql, image.digest, held);
 }

@@ -26,33 +26,39 @@ const columns = `id, purl, matched or key_ecosystem is null as matched, case whe
   jsonb_build_object('ecosystem', key_ecosystem, 'name', key_name, 'version', key_version) end as key`;
 
 /**
- * Keeps packages that are not kept yet, and gives all of them with their ids, in no order. Of those that are kept as they
- * are, no row is locked: rematching takes keys before packages, composing has packages before keys, and the two would
- * wait for each other whenever images share packages.
+ * Keeps packages that are not kept yet, and gives the ids of all of them in their order, with whether advisories were
+ * looked up. A package is its URL and its key together: whatever key another image gives a URL makes another package, and
+ * takes nothing from this one. Of those that are kept, no row is locked: rematching takes keys before packages, composing
+ * has packages before keys, and the two would wait for each other whenever images share packages.
  */
-export async function upsertPackages(sql: Sql, packages: readonly PackageRecord[]): Promise<PackageRow[]> {
+export async function upsertPackages(
+  sql: Sql,
+  packages: readonly PackageRecord[],
+): Promise<{ readonly id: number; readonly matched: boolean }[]> {
+  const given = `unnest($1::text[], $2::text[], $3::text[], $4::text[]) with ordinality
+    as given (purl, ecosystem, name, version, position)`;
+  const isKnown = `known.purl = given.purl
+    and (key_ecosystem, key_name, key_version) is not distinct from (ecosystem, name, version)`;
+  const values = [
+    packages.map(({ purl }) => purl),
+    packages.map(({ key }) => key?.ecosystem ?? null),
+    packages.map(({ key }) => key?.name ?? null),
+    packages.map(({ key }) => key?.version ?? null),
+  ];
   await sql.query(
     // One order for all, so that two images with the same new packages do not wait for each other in a circle.
     `insert into gatehouse.packages (purl, key_ecosystem, key_name, key_version)
-     select * from unnest($1::text[], $2::text[], $3::text[], $4::text[]) as given (purl, ecosystem, name, version)
-     where not exists (
-       select from gatehouse.packages known where known.purl = given.purl
-         and (key_ecosystem, key_name, key_version) is not distinct from (ecosystem, name, version))
-     order by purl collate "C"
-     on conflict (purl) do update set key_ecosystem = excluded.key_ecosystem, key_name = excluded.key_name,
-         key_version = excluded.key_version, matched = false
-       where (packages.key_ecosystem, packages.key_name, packages.key_version)
-         is distinct from (excluded.key_ecosystem, excluded.key_name, excluded.key_version)`,
-    [
-      packages.map(({ purl }) => purl),
-      packages.map(({ key }) => key?.ecosystem ?? null),
-      packages.map(({ key }) => key?.name ?? null),
-      packages.map(({ key }) => key?.version ?? null),
-    ],
+     select purl, ecosystem, name, version from ${given}
+     where not exists (select from gatehouse.packages known where ${isKnown})
+     order by purl collate "C", ecosystem collate "C", name collate "C", version collate "C"
+     on conflict do nothing`,
+    values,
   );
-  return sql.query<PackageRow>(`select ${columns} from gatehouse.packages where purl = any($1)`, [
-    packages.map(({ purl }) => purl),
-  ]);
+  return sql.query(
+    `select id, matched or key_ecosystem is null as matched
+     from ${given} join gatehouse.packages known on ${isKnown} order by position`,
+    values,
+  );
 }
 
 /** The packages that a feed may speak of by these ecosystems and names. */

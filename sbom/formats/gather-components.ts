@@ -1,11 +1,12 @@
 import type { ImageContents, ImagePackage, ImageProblem, Location } from '../image/image-contents.ts';
+import { isKnownType, packageOfUrl } from '../image/package-of-url.ts';
 import { encode, packageUrl } from '../image/package-url.ts';
 import { type PackageUrlParts, parsePackageUrl } from '../image/parse-package-url.ts';
+import { MAX_PACKAGE_URL_BYTES, TOO_LONG, unnameable } from '../image/unnameable.ts';
 import type { OsRelease } from '../os-release.ts';
-import { isPackageText, isSound, type Package, packageKey } from '../package.ts';
+import { isPackageText, isSound } from '../package.ts';
 import { componentKinds } from './component-kinds.ts';
 import { commonSystem, isSameSystem, systemOfUrl } from './document-systems.ts';
-import { isKnownType, packageOfUrl } from './package-of-url.ts';
 import type { Component, Place, Reading } from './reading.ts';
 
 /** What can be told of a document's components, and what cannot. */
@@ -78,23 +79,7 @@ function identify(
       : 'its package URL has parts that its type has not';
   if (!isSound(found)) return 'its name or version is too long, or cannot be printed';
   const purl = packageUrl(found, os);
-  if (!isNamedBy(found, purl)) return 'its package URL has parts that its type has not';
-  return { ...found, purl, layer: -1, locations: [] };
-}
-
-/** Whether a URL leads back to the package: else two packages could have one URL, and be looked up as either. */
-function isNamedBy(found: Package, purl: string): boolean {
-  const parts = parsePackageUrl(purl);
-  const again = parts && packageOfUrl(found.type, parts, undefined);
-  return (
-    again !== undefined &&
-    packageKey({ ...again, name: spelling(again) }) === packageKey({ ...found, name: spelling(found) })
-  );
-}
-
-/** Of Python's packages all spellings are one; their URLs have one of them. */
-function spelling({ type, name }: Package): string {
-  return type === 'pypi' ? name.toLowerCase().replaceAll(/[-_.]+/g, '-') : name;
+  return unnameable(found, purl) ?? { ...found, purl, layer: -1, locations: [] };
 }
 
 /** One of a type of which we know nothing: it is shown, and never judged. */
@@ -113,6 +98,7 @@ function unknownPackage({
   const purl = `pkg:${type}/${path.map(encode).join('/')}@${encode(version)}${given.length > 0 ? `?${given.join('&')}` : ''}`;
   if (![...path, version].every(isPackageText))
     return 'its name or version is too long, or cannot be printed';
+  if (purl.length > MAX_PACKAGE_URL_BYTES) return TOO_LONG;
   return { type, name: path.join('/'), version, purl, layer: -1, locations: [] };
 }
 

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { Fragment } from '../fragment.ts';
 import { catalogBlob } from '../layer/catalog-blob.ts';
+import type { Package } from '../package.ts';
 import { blobOf, type SampleEntry, tarOf } from '../testing/archives.ts';
 import { fold } from './fold.ts';
 import type { ImageContents } from './image-contents.ts';
@@ -126,6 +127,61 @@ describe('packages of an image', () => {
       'usr/lib/node_modules/ms/package.json',
       'lib/node_modules/qs/package.json',
     ]);
+  });
+});
+
+describe('packages that no package URL can tell', () => {
+  const CJK = '\u6f22'.repeat(1_000);
+
+  it('are left out, and it is told of the file that names them', async () => {
+    const long = { name: 'a/node_modules/x/package.json', content: `{"name":"${CJK}","version":"1"}` };
+    const contents = await image([npm('a', 'ms')], [long]);
+    expect(brief(contents)).toEqual(['ms 1.0.0 since 0']);
+    expect(contents.problems).toEqual([
+      {
+        layer: 1,
+        path: long.name,
+        cataloger: 'npm',
+        code: 'package_unnameable',
+        message: 'a package is left out: its package URL would have more than 1200 bytes',
+      },
+    ]);
+  });
+
+  it('are told of once, where a file names many', async () => {
+    const { problems } = await image([status(`${CJK} 1`, 'bash 5', `${CJK} 2`)]);
+    expect(problems).toMatchObject([{ message: expect.stringMatching(/^2 packages are left out/) }]);
+  });
+});
+
+describe('a package that one file calls unreleased and another does not', () => {
+  const tool = { type: 'golang', name: 'example.test/tool', version: 'v0.0.0-2024' } as const;
+  const fragmentOf = (first: Package, second: Package): Fragment => ({
+    cataloger: 'v1',
+    opacity: 'exact',
+    files: ['a', 'b'],
+    symlinks: [],
+    others: [],
+    emptyFolders: [],
+    whiteouts: [],
+    opaques: [],
+    evidence: [
+      { path: 'a', cataloger: 'go-binary', packages: [first] },
+      { path: 'b', cataloger: 'go-binary', packages: [second] },
+    ],
+    owners: [],
+    totals: { files: 2, bytes: 0 },
+    problems: [],
+  });
+
+  it.each([
+    ['first', { ...tool, unreleased: true } as const, tool],
+    ['last', tool, { ...tool, unreleased: true } as const],
+  ])('is held against advisories, be it %s', (_which, first, second) => {
+    const { packages } = fold([fragmentOf(first, second)]);
+    expect(packages).toHaveLength(1);
+    expect(packages[0]).toMatchObject({ locations: [{ path: 'a' }, { path: 'b' }] });
+    expect(packages[0]?.unreleased).toBeUndefined();
   });
 });
 

@@ -6,6 +6,7 @@ import type { ImageContents, ImagePackage, ImageProblem, Location } from './imag
 import { type ImageLeaf, ImageTree, type Statement } from './image-tree.ts';
 import { loadedPackages } from './loaded.ts';
 import { packageUrl } from './package-url.ts';
+import { unnameable } from './unnameable.ts';
 
 /** os-release(5): the first that exists counts. */
 const OS_RELEASE_PATHS = ['etc/os-release', 'usr/lib/os-release'];
@@ -19,12 +20,14 @@ export function fold(fragments: readonly Fragment[], ran: readonly string[] = []
   for (const [layer, fragment] of fragments.entries()) tree.add(fragment, layer);
   const evidence = visibleEvidence(tree);
   const os = findOs(tree);
-  const packages = gatherPackages(evidence, os);
+  const { packages, problems } = gatherPackages(evidence, os);
   const loaded = loadedPackages(tree, packages, ran);
   return {
     os,
     packages: packages.map((each) => (loaded.has(each) ? { ...each, loaded: true } : each)),
-    problems: [...fragments.flatMap(layerProblems), ...evidence.flatMap(evidenceProblem)].sort(byLayer),
+    problems: [...fragments.flatMap(layerProblems), ...evidence.flatMap(evidenceProblem), ...problems].sort(
+      byLayer,
+    ),
   };
 }
 
@@ -70,23 +73,52 @@ function osOf(leaf: ImageLeaf): OsRelease | undefined {
   return leaf.statements?.at(-1)?.evidence.os;
 }
 
-function gatherPackages(evidence: readonly VisibleEvidence[], os: OsRelease | undefined): ImagePackage[] {
+function gatherPackages(
+  evidence: readonly VisibleEvidence[],
+  os: OsRelease | undefined,
+): { readonly packages: ImagePackage[]; readonly problems: ImageProblem[] } {
   const found = new Map<string, { each: Package; locations: Location[] }>();
+  const problems: ImageProblem[] = [];
   for (const { path, statements, last } of evidence) {
     const originOf = originFinder(statements);
     const owned = last.evidence.owned ?? false;
+    const faults: string[] = [];
     for (const each of last.evidence.packages) {
       const purl = packageUrl(each, os);
-      const { locations } = found.get(purl) ?? { locations: [] };
-      found.set(purl, { each, locations: [...locations, { path, layer: originOf(each), owned }] });
+      const fault = unnameable(each, purl);
+      if (fault !== undefined) {
+        faults.push(fault);
+        continue;
+      }
+      const known = found.get(purl);
+      const location = { path, layer: originOf(each), owned };
+      if (known) known.locations.push(location);
+      else found.set(purl, { each, locations: [location] });
+      // Who calls it unreleased has no say where another does not: then it is held against advisories.
+      if (known?.each.unreleased) known.each = each;
     }
+    const [first] = faults;
+    if (first !== undefined) problems.push(leftOut(path, last, { count: faults.length, first }));
   }
-  return [...found]
+  const packages = [...found]
     .map(([purl, { each, locations }]) => {
       const layer = Math.min(...locations.map((location) => location.layer));
       return { ...each, purl, layer, locations };
     })
     .sort((a, b) => (a.purl < b.purl ? -1 : 1));
+  return { packages, problems };
+}
+
+function leftOut(
+  path: string,
+  { layer, evidence }: Statement,
+  { count, first }: { readonly count: number; readonly first: string },
+): ImageProblem {
+  const message =
+    count === 1
+      ? `a package is left out: ${first}`
+      : `${count} packages are left out, the first since ${first}`;
+  return { layer, path, cataloger: evidence.cataloger, code: 'package_unnameable', message };
 }
 
 /** Finds the lowest layer from which on every copy of an evidence file names a package. */

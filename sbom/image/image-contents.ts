@@ -1,4 +1,4 @@
-import type { EvidenceProblem, Problem } from '../fragment.ts';
+import type { EvidenceProblem, imageProblemCodes, Problem } from '../fragment.ts';
 import type { OsRelease } from '../os-release.ts';
 import type { Package } from '../package.ts';
 
@@ -34,7 +34,7 @@ export interface Location {
 export interface ImageProblem {
   readonly layer: number;
   readonly path: string;
-  readonly code: Problem['code'] | EvidenceProblem['code'];
+  readonly code: Problem['code'] | EvidenceProblem['code'] | keyof typeof imageProblemCodes;
   /** Which cataloger could not read it; none where it is an entry of the layer that could not be kept. */
   readonly cataloger?: string | undefined;
   readonly message?: string | undefined;

@@ -84,6 +84,16 @@ describe('a package URL', () => {
     ['pkg:gem/rack@2.2.3', { type: 'gem', name: 'rack', version: '2.2.3' }],
     ['pkg:conda/numpy@1.26.4', { type: 'conda', name: 'numpy', version: '1.26.4' }],
     ['pkg:generic/openjdk@1.8.0_411', { type: 'generic', name: 'openjdk', version: '1.8.0_411' }],
+    ['pkg:npm/%2Fminimist@1', { type: 'npm', name: '/minimist', version: '1' }],
+    ['pkg:npm/a/b%2Fc@1', { type: 'npm', name: 'a/b/c', version: '1' }],
+    ['pkg:npm/ms@%28devel%29', { type: 'npm', name: 'ms', version: '(devel)' }],
+    ['pkg:golang/a%2F%2Fb@v1', { type: 'golang', name: 'a//b', version: 'v1' }],
+    ['pkg:maven/a%2Fb:c@1', { type: 'maven', name: 'a/b:c', version: '1' }],
+    ['pkg:maven/:c@1', { type: 'maven', name: ':c', version: '1' }],
+    [
+      `pkg:deb/debian/openssl@${deb.version}?arch=amd64&distro=debian-12&upstream=a%401%40${deb.version}`,
+      { ...deb, source: { name: 'a@1', version: deb.version } },
+    ],
     ['pkg:npm/a%2Ab%20%3F%23@1', { type: 'npm', name: 'a*b ?#', version: '1' }],
   ])('is %s', (url, each, os = debian) => {
     expect(packageUrl(each, os)).toBe(url);

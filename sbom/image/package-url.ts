@@ -8,7 +8,7 @@ import { isOfSystem, type Package, type PackageType } from '../package.ts';
 export function packageUrl(each: Package, os?: OsRelease): string {
   const path = pathOf[each.type](each, os).map(encode).join('/');
   const { epoch, version } = versionParts(each);
-  const suffix = version === '(devel)' ? '' : `@${encode(version)}`;
+  const suffix = each.type === 'golang' && version === '(devel)' ? '' : `@${encode(version)}`;
   return `pkg:${each.type}/${path}${suffix}${qualifiers(each, { epoch, os })}`;
 }
 
@@ -22,14 +22,14 @@ function versionParts({ type, version }: Package): { epoch: string | undefined; 
 const pathOf: Readonly<Record<PackageType, (each: Package, os: OsRelease | undefined) => string[]>> = {
   apk: ofDistribution,
   cargo: ({ name }) => [name],
-  composer: ({ name }) => partsOf(name, '/'),
+  composer: ({ name }) => twoParts(name, '/'),
   conda: ({ name }) => [name],
   deb: ofDistribution,
   gem: ({ name }) => [name],
   generic: ({ name }) => [name],
-  golang: ({ name }) => partsOf(name, '/'),
-  maven: ({ name }) => partsOf(name, ':'),
-  npm: ({ name }) => partsOf(name, '/'),
+  golang: ({ name }) => segments(name, name.split('/')),
+  maven: ({ name }) => twoParts(name, ':'),
+  npm: ({ name }) => twoParts(name, '/'),
   nuget: ({ name }) => [name],
   pypi: ({ name }) => [normalizePypiName(name)],
   rpm: ofRpmDistribution,
@@ -50,8 +50,17 @@ function ofDistribution({ name }: Package, os: OsRelease | undefined): string[] 
   return os ? [os.id, name] : [name];
 }
 
-function partsOf(name: string, separator: string): string[] {
-  return name.split(separator).filter((part) => part !== '');
+/** A group, vendor or scope, where there is one, and the rest. */
+function twoParts(name: string, separator: string): string[] {
+  const at = name.indexOf(separator);
+  return at < 0 ? [name] : segments(name, [name.slice(0, at), name.slice(at + 1)]);
+}
+
+/** A name whose parts cannot stand in a path by themselves is one part as a whole: readers drop what is empty. */
+function segments(name: string, parts: string[]): string[] {
+  const areSound =
+    parts.every((part) => part !== '') && !parts.slice(0, -1).some((part) => part.includes('/'));
+  return areSound ? parts : [name];
 }
 
 /** PEP 503: all spellings of a name are one project. */
@@ -78,7 +87,9 @@ function qualifiers(
 /** The source package where it is not the package itself: what a distribution's advisories are about. */
 function upstreamOf({ name, version, source }: Package): string | undefined {
   if (source === undefined || (source.name === name && source.version === version)) return undefined;
-  return source.version === version ? source.name : `${source.name}@${source.version}`;
+  // Behind the last @ is the version.
+  const isPlain = source.version === version && !source.name.includes('@');
+  return isPlain ? source.name : `${source.name}@${source.version}`;
 }
 
 /** Percent-encoding, but a colon stays, as the specification wants it and as epochs of versions are read. */

@@ -1,6 +1,5 @@
-import type { PackageUrlParts } from '../image/parse-package-url.ts';
 import { type Package, type PackageType, packageTypes } from '../package.ts';
-import type { Component } from './reading.ts';
+import type { PackageUrlParts } from './parse-package-url.ts';
 
 export function isKnownType(type: string): type is PackageType {
   return packageTypes.some((each) => each === type);
@@ -10,7 +9,7 @@ export function isKnownType(type: string): type is PackageType {
 export function packageOfUrl(
   type: PackageType,
   parts: PackageUrlParts,
-  told: Component['source'],
+  told: Package['source'],
 ): Package | undefined {
   const name = nameOf[type](parts.namespace, parts.name);
   if (name === undefined) return undefined;
@@ -39,7 +38,9 @@ const ofSystem: Naming = (namespace, name) => (namespace.length < 2 ? name : und
 const joined =
   (separator: string, most: number): Naming =>
   (namespace, name) =>
-    namespace.length > most ? undefined : [...namespace, name].join(separator);
+    namespace.length > most || namespace.some((part) => part.includes(separator))
+      ? undefined
+      : [...namespace, name].join(separator);
 
 /** A name as catalogers give it, which `packageUrl` takes apart again. */
 const nameOf: Readonly<Record<PackageType, Naming>> = {
@@ -68,7 +69,7 @@ function versionOf(type: PackageType, name: string, { version = '', qualifiers }
 }
 
 /** The source package, as `name`, `name@version` or, of RPM, the name of its file. */
-function sourceOf(type: PackageType, version: string, upstream: string | undefined): Component['source'] {
+function sourceOf(type: PackageType, version: string, upstream: string | undefined): Package['source'] {
   if (upstream === undefined) return undefined;
   const [, name, release] =
     type === 'rpm' ? (/^(.+)-([^-]+-[^-]+)\.(?:no)?src\.rpm$/.exec(upstream) ?? []) : [];
