@@ -8,6 +8,7 @@ import { type LayerBlob, parseImageConfig, streamFile } from '@gatehouse/sbom';
 import { type Client, Metadata, status } from '@grpc/grpc-js';
 import { AgentError } from '../errors.ts';
 import type { ImageLayers, LayerFolders, LayerPlaces, RuntimeImage } from './runtime.ts';
+import { DIGEST } from './stored-records.ts';
 
 const CALL_TIMEOUT_MS = 30_000;
 /** Where containerd keeps blobs below its root. */
@@ -109,11 +110,13 @@ export class ContainerdStore {
     const children = found?.manifests ?? [];
     if (children.length > MAX_PLATFORMS)
       throw new AgentError('runtime_failed', `the index ${target} has more than ${MAX_PLATFORMS} manifests`);
-    const manifests = [
-      found,
-      ...(await Promise.all(children.map(({ digest }) => this.#read(digest, signal)))),
-    ];
-    for (const digest of manifests.flatMap((manifest) => manifest?.config?.digest ?? [])) {
+    // One after another, each once: an image may name one of the largest size in every place.
+    const configs = new Set(found?.config && [found.config.digest]);
+    for (const digest of new Set(children.map((child) => child.digest))) {
+      const config = (await this.#read(digest, signal))?.config?.digest;
+      if (config !== undefined) configs.add(config);
+    }
+    for (const digest of configs) {
       const config = await this.readDocument(digest, signal);
       if (config && hasLayers(config, diffIds)) return digest;
     }
@@ -203,18 +206,19 @@ export class ContainerdStore {
 
   /** Blobs are read as files, so that gigabytes need not go through the runtime. */
   async #blob(digest: string): Promise<LayerBlob | { missing: string }> {
+    // The digest is the manifest's word, and becomes a part of a path.
+    if (!DIGEST.test(digest)) return { missing: 'the manifest names a layer by no SHA-256 digest' };
     const [algorithm = '', hex = ''] = digest.split(':');
     const { hostRoot, root } = this.#folders;
     const path = join(hostRoot, root, CONTENT_FOLDER, algorithm, hex);
-    try {
-      await stat(path);
-    } catch (error) {
-      const { code } = error as NodeJS.ErrnoException;
-      return {
-        missing: code === 'ENOENT' ? `the node has not kept the blob ${digest}` : `the blob ${path}: ${code}`,
-      };
-    }
-    return { name: digest, open: () => streamFile(path) };
+    const isKept = await stat(path).then(
+      () => true,
+      (error: NodeJS.ErrnoException) => error.code !== 'ENOENT',
+    );
+    // Whatever else keeps it from being looked at shows, and may pass, when it is read.
+    return isKept
+      ? { name: digest, open: () => streamFile(path) }
+      : { missing: `the node has not kept the blob ${digest}` };
   }
 
   #settings(signal: AbortSignal): CallSettings {

@@ -31,7 +31,8 @@ const MAX_RECORDS = 100_000;
 /** As many as the core takes of an image. */
 const MAX_NAMES = 10_000;
 const ID = /^[0-9a-f]{64}$/;
-const DIGEST = /^sha256:[0-9a-f]{64}$/;
+/** What may become a part of a path of a digest that an image, or whoever wrote a store, has named. */
+export const DIGEST = /^sha256:[0-9a-f]{64}$/;
 
 /** Images whose id is not the digest of a configuration are left out: no runtime runs them. Throws a plain error. */
 export function parseImages(text: string): readonly StoredImage[] {
