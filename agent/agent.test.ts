@@ -19,10 +19,11 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true, force: true }));
 
-/** Looks follow each other at once. */
+/** Looks and tries follow each other at once, until the last try. */
+const RETRY = { first: 1, most: 3_600_000 };
 function start(parts: Partial<AgentParts> = {}): AsyncDisposable {
   const ending = new AbortController();
-  const running = runAgent({ ...partsOf(node, core), relist: 1, ...parts }, ending.signal);
+  const running = runAgent({ ...partsOf(node, core), relist: 1, retry: RETRY, ...parts }, ending.signal);
   return {
     async [Symbol.asyncDispose]() {
       ending.abort();
@@ -218,6 +219,94 @@ describe('an agent', () => {
     node.running.add(image.digest);
     await bringsAll('base', 'lost');
     expect(node.read).toEqual([digestOf('base'), digestOf('lost')]);
+  });
+
+  it('leaves the runtime alone while an image that failed waits for its time, though others had a part of it', async () => {
+    const image = node.add('base');
+    core.leasedToOthers.set(digestOf('base'), 1);
+    await using _agent = start({ relist: 3_600_000, retry: { first: 3_600_000, most: 3_600_000 } });
+    await vi.waitFor(() => expect(core.images.has(image.digest)).toBe(true), PATIENCE);
+    core.leasedToOthers.clear();
+    node.broken.add(image.digest);
+    await vi.waitFor(() => expect(node.stumbled).toBe(1), PATIENCE);
+    const before = node.looks;
+    node.changed();
+    await looks(1);
+    expect([node.looks, node.stumbled]).toEqual([before + 1, 1]);
+  });
+
+  it('tries an image no sooner for all that happens on the node', async () => {
+    node.broken.add(node.add('base').digest);
+    await using _agent = start({ retry: { first: 3_600_000, most: 3_600_000 } });
+    await looks(8);
+    expect([asked(), core.failed.size]).toEqual([1, 0]);
+  });
+
+  it('brings an image that it had given up, once that can be read', async () => {
+    const broken = node.add('base');
+    node.broken.add(broken.digest);
+    await using _agent = start({ retry: { first: 1, most: 50 } });
+    await vi.waitFor(() => expect(core.failed.size).toBe(1), PATIENCE);
+    node.broken.clear();
+    await bringsAll('base');
+  });
+
+  it('brings anew what the core has lost, also what it could read in part only, or had given up', async () => {
+    const [whole, partial, broken] = [node.add('whole'), node.add('partial'), node.add('broken')];
+    node.unreadable.add(digestOf('partial'));
+    node.broken.add(broken.digest);
+    await using _agent = start();
+    await vi.waitFor(() => expect(core.failed.size).toBe(1), PATIENCE);
+    node.unreadable.clear();
+    node.broken.clear();
+    core.layers.clear();
+    core.images.clear();
+    core.unknown = [whole, partial, broken].map(({ digest }) => digest);
+    node.add('new');
+    await bringsAll('whole', 'partial', 'broken', 'new');
+  });
+
+  it('does not try without an end what fails and the core does not know either', async () => {
+    const broken = node.add('base');
+    node.broken.add(broken.digest);
+    core.unknown = [broken.digest];
+    let reports = 0;
+    core.reportNode = async () => {
+      node.running.add(node.add(`new ${reports++ % 3}`).digest);
+      return core.unknown;
+    };
+    await using _agent = start({ retry: { first: 10_000, most: 3_600_000 } });
+    await looks(10);
+    expect(node.stumbled).toBe(1);
+  });
+
+  it('reads a layer that something passing kept from being read a few times more, though a container runs', async () => {
+    const image = node.add('base', 'slow');
+    node.running.add(image.digest);
+    node.hindered.add(digestOf('slow'));
+    await using _agent = start();
+    await vi.waitFor(() => expect(core.unreadable.has(digestOf('slow'))).toBe(true), PATIENCE);
+    await looks(30);
+    expect(node.read.filter((layer) => layer === digestOf('slow'))).toHaveLength(3);
+    node.hindered.clear();
+    node.generation++;
+    await bringsAll('base', 'slow');
+  });
+
+  it('tries what could not be read with each new container of the image, and not in between', async () => {
+    const image = node.add('base', 'lost');
+    node.unreadable.add(digestOf('lost'));
+    node.running.add(image.digest);
+    await using _agent = start();
+    await looks(10);
+    expect(asked()).toBe(1);
+    node.generation++;
+    await vi.waitFor(() => expect(asked()).toBe(2), PATIENCE);
+    await looks(10);
+    expect(asked()).toBe(2);
+    node.unreadable.clear();
+    node.generation++;
+    await bringsAll('base', 'lost');
   });
 
   it('says nothing more of an image that went while it was read', async () => {

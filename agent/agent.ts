@@ -3,12 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { CoreClientError } from '@gatehouse/core-client';
 import { explain } from '@gatehouse/lib/errors.ts';
 import type { Log } from '@gatehouse/lib/log.ts';
-import { backoffDelay } from '@gatehouse/lib/retry.ts';
+import { type Backoff, backoffDelay } from '@gatehouse/lib/retry.ts';
 import { Ahead } from './ahead.ts';
 import { type CoreForAgents, isRejected } from './bring-layer.ts';
 import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
-import { ImageStates, runningImages, spread } from './image-states.ts';
+import { ImageStates, spread } from './image-states.ts';
 import { bringImage, originOf } from './image-worker.ts';
 import { giveBackMemory } from './memory.ts';
 import type { AgentMetrics } from './metrics.ts';
@@ -31,6 +31,8 @@ export interface AgentParts {
   readonly log: Log;
   /** Milliseconds between two looks at the node if nothing happens; each is up to half shorter, so that nodes spread. */
   readonly relist: number;
+  /** How soon an image that failed is tried again. */
+  readonly retry?: Backoff;
   /** When to look at what containers run; left out, nobody looks. */
   readonly facts?: FactsPlan | undefined;
   /** Called when everything on the node was looked at for the first time. */
@@ -50,8 +52,6 @@ const FAILURE_BACKOFF = { first: 1_000, most: 30_000 };
  * back by then; and where agents were replaced with it, none of them knows any more what it has.
  */
 const AHEAD_AFTER_FAILURES = 5;
-/** An image that fails is tried again at each look this often; then it waits for the agent's next start. */
-const MAX_IMAGE_ATTEMPTS = 5;
 
 /**
  * Watches a node and brings to the core whatever of its images that lacks, until the signal aborts.
@@ -81,7 +81,7 @@ export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<
 class Agent {
   readonly facts: RuntimeFacts | undefined;
   readonly #parts: AgentParts;
-  readonly #images = new ImageStates();
+  readonly #images: ImageStates;
   /** While the core is away: what was cataloged ahead of it. */
   #ahead: Ahead | undefined;
   #changed = Promise.withResolvers<void>();
@@ -90,6 +90,7 @@ class Agent {
 
   constructor(parts: AgentParts) {
     this.#parts = parts;
+    this.#images = new ImageStates(parts.retry);
     this.facts = parts.facts && new RuntimeFacts(parts, parts.facts);
   }
 
@@ -113,9 +114,10 @@ class Agent {
     }
   }
 
-  /** Returns when something has changed, when a lease of another node may be over, or after `most` milliseconds. */
+  /** Returns when something has changed, when an image is to be tried that waited, or after `most` milliseconds. */
   async pause(most: number, signal: AbortSignal): Promise<void> {
-    const ms = Math.min(most, this.#images.untilLeaseEnds);
+    // A thousand images whose time comes one by one are no reason for a thousand looks.
+    const ms = Math.min(most, Math.max(SETTLE_MS, this.#images.untilNextTry));
     const waiting = new AbortController();
     const end = { signal: AbortSignal.any([signal, waiting.signal]) };
     await Promise.race([
@@ -138,20 +140,24 @@ class Agent {
     const inventory = await runtime.inventory(signal);
     await this.#report(inventory, signal);
     this.facts?.update(inventory.containers);
+    this.#images.keepOnly(inventory.images);
     const todo = this.#images.todo(inventory);
     metrics.waiting.set(todo.length);
     const progress = new Progress(log, todo.length);
-    for (const [index, image] of todo.entries()) {
-      signal.throwIfAborted();
-      if (index > 0 && this.#hasChanged) return false;
-      await this.#bring(image, inventory, signal);
-      metrics.waiting.dec();
-      progress.step();
+    try {
+      for (const [index, image] of todo.entries()) {
+        signal.throwIfAborted();
+        if (index > 0 && this.#hasChanged) return false;
+        await this.#bring(image, inventory, signal);
+        metrics.waiting.dec();
+        progress.step();
+      }
+    } finally {
+      // On a busy node most looks break off.
+      if (todo.length > 0) giveBackMemory();
     }
     this.#ahead = undefined;
-    this.#images.keepOnly(inventory.images);
     await this.#dropLeftovers();
-    if (todo.length > 0) giveBackMemory();
     return true;
   }
 
@@ -200,30 +206,29 @@ class Agent {
 
   async #bring(image: RuntimeImage, inventory: Inventory, signal: AbortSignal): Promise<void> {
     const origin = originOf(this.#parts.runtime, inventory, this.#parts.registries);
-    const isRunning = runningImages(inventory).has(image.digest);
+    const containers = inventory.containers.filter((each) => each.image === image.digest);
     try {
       const brought = await bringImage(this.#parts, origin, image, signal);
-      this.#images.brought(image.digest, brought, { isRunning });
+      this.#images.brought(image.digest, brought, containers);
     } catch (error) {
       signal.throwIfAborted();
       if (error instanceof AgentError && error.code === 'image_gone') return;
       // That is not the image's fault: all the others would fail in the same way.
       if (error instanceof CoreClientError && !isRejected(error)) throw error;
-      await this.#failed(image.digest, error, signal);
+      const { attempts, isGivenUp } = this.#images.nextFailure(image.digest);
+      const said = isGivenUp ? 'image given up for now' : `image failed: ${explain(error)}`;
+      this.#parts.log.error({ err: error, image: image.digest, attempts }, said);
+      if (isGivenUp) await this.#tellFailed(image.digest, error, signal);
+      this.#images.failed(image.digest, containers);
     }
   }
 
-  /** Counts a failure; of the last one the core is told. */
-  async #failed(image: string, err: unknown, signal: AbortSignal): Promise<void> {
+  /** Each time anew, for the core may have lost it. */
+  async #tellFailed(image: string, err: unknown, signal: AbortSignal): Promise<void> {
     const { core, log } = this.#parts;
-    const attempts = this.#images.failed(image);
-    const isLast = attempts >= MAX_IMAGE_ATTEMPTS;
-    log.error({ err, image, attempts }, isLast ? 'image given up' : `image failed: ${explain(err)}`);
-    if (!isLast) return;
     await core.reportFailedImage({ digest: image, reason: explain(err) }, signal).catch((cause: unknown) => {
       if (!isRejected(cause)) throw cause;
       log.warn({ err: cause, image }, 'the core does not want to know why');
     });
-    this.#images.giveUp(image);
   }
 }

@@ -47,33 +47,34 @@ export function placeOf(image: RuntimeImage, { diffIds }: ImageLayers, diffId: s
   return { image: image.digest, diffId, index, chainId: chainIds(diffIds)[index] ?? '' };
 }
 
-/** Catalogs a layer and uploads what it says; tells the core if it cannot be read, and then gives false. */
+/** Catalogs a layer and uploads what it says; tells the core if it cannot be read, and then gives why. */
 export async function bringLayer(
   parts: BringParts,
   places: LayerPlaces,
   layer: Layer,
   signal: AbortSignal,
-): Promise<boolean> {
+): Promise<AgentError | undefined> {
   const { core, metrics, log } = parts;
   const { diffId } = layer;
   try {
     await send(parts, await catalog(parts, places, layer, signal), signal);
-    return true;
+    return undefined;
   } catch (error) {
     if (!isUnreadable(error)) throw error;
     metrics.layers.inc({ result: 'unreadable' });
     log.warn({ err: error, image: layer.image, layer: diffId }, 'layer unreadable');
     const report = { diffId, catalogerVersion: CATALOGER_VERSION, reason: error.message };
     await core.reportUnreadableLayer(report, signal);
-    return false;
+    return error;
   }
 }
 
 export function isUnreadable(error: unknown): error is AgentError {
-  return error instanceof AgentError && error.code === 'layer_unreadable';
+  if (!(error instanceof AgentError)) return false;
+  return error.code === 'layer_unreadable' || error.code === 'layer_hindered';
 }
 
-/** Reads what a layer says, as it is sent. Throws AgentError `layer_unreadable`. */
+/** Reads what a layer says, as it is sent. Throws AgentError `layer_unreadable` or `layer_hindered`. */
 export async function catalog(
   { cataloger, metrics, log }: BringParts,
   places: LayerPlaces,

@@ -11,6 +11,8 @@ export const agentErrorCodes = {
   cataloger_died: 'The process that reads layers took too much memory or time, or crashed.',
   layer_unreadable:
     'A layer lies neither in a folder nor in a blob that could be read on this node, and no registry gave it.',
+  layer_hindered:
+    'Something that may pass kept a layer from being read on this node, such as an error of its disk; it is tried again.',
   outbox_unusable:
     'The folder for fragments that wait for the core cannot be read or written; the agent goes on without.',
 } as const;

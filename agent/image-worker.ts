@@ -27,6 +27,8 @@ export function originOf(runtime: Runtime, inventory: Inventory, registries?: Re
 export interface Brought {
   /** All layers that were this node's to bring could be read. */
   readonly whole: boolean;
+  /** What kept others from being read may pass. */
+  readonly mayPass?: boolean;
   /**
    * Other nodes bring the rest: the milliseconds until one of their leases ends, if they do not. Or a registry was away
    * that may be back by then.
@@ -63,9 +65,9 @@ export async function bringImage(
   }
   const { rootWanted } = missing;
   const from = { origin, image, layers, toRead, leases, rootWanted };
-  const { whole, askAgainInMs } = await bringLayers(parts, from, signal);
-  const soonest = Math.min(askAgainInMs ?? Number.POSITIVE_INFINITY, ...leased.values());
-  return Number.isFinite(soonest) ? { whole, askAgainInMs: soonest } : { whole };
+  const brought = await bringLayers(parts, from, signal);
+  const soonest = Math.min(brought.askAgainInMs ?? Number.POSITIVE_INFINITY, ...leased.values());
+  return Number.isFinite(soonest) ? { ...brought, askAgainInMs: soonest } : brought;
 }
 
 /** Reads and brings layers, and a container's root if need be; says whether all layers could be read. */
@@ -87,15 +89,18 @@ async function bringLayers(
   using registry = origin.registryOf?.(image, layers);
   const places = registry ? Object.assign(here, { registry }) : here;
   let whole = true;
+  let mayPass = false;
   for (const diffId of toRead) {
-    if (!(await bringLayer(parts, places, placeOf(image, layers, diffId), signal))) whole = false;
+    const unread = await bringLayer(parts, places, placeOf(image, layers, diffId), signal);
+    whole &&= unread === undefined;
+    mayPass ||= unread?.code === 'layer_hindered';
     leases.settled(diffId);
   }
   const { root } = places;
   if (!whole && from.rootWanted && root !== undefined)
-    await bringRoot(parts, { image: image.digest, root }, signal);
+    mayPass = (await bringRoot(parts, { image: image.digest, root }, signal)) || mayPass;
   const askAgainInMs = registry?.retryInMs();
-  return askAgainInMs === undefined ? { whole } : { whole, askAgainInMs };
+  return { whole, ...(mayPass && { mayPass }), ...(askAgainInMs !== undefined && { askAgainInMs }) };
 }
 
 /**

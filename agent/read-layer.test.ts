@@ -58,15 +58,14 @@ describe('a layer', () => {
     expect(fragment.files).toEqual(['from the archive']);
   });
 
-  it('is unreadable with what was wrong at each place', async () => {
-    const reading = readLayer(
-      cataloger({ folder: new SbomError('layer_unreadable', 'the folder has holes') }),
-      places({ folders }),
-      layer,
-      signal,
-    );
+  it.each([
+    ['for good', new SbomError('layer_corrupt', 'the folder has holes'), 'layer_unreadable'],
+    ['for now', new SbomError('layer_unreadable', 'the folder has holes'), 'layer_hindered'],
+    ['for now', new AgentError('cataloger_died', 'the folder has holes'), 'layer_hindered'],
+  ])('is unreadable %s with what was wrong at each place: %s', async (_how, folder, code) => {
+    const reading = readLayer(cataloger({ folder }), places({ folders }), layer, signal);
     await expect(reading).rejects.toMatchObject({
-      code: 'layer_unreadable',
+      code,
       message: expect.stringMatching(/the folder has holes.*the blob is gone/),
     });
   });

@@ -6,7 +6,7 @@ import type { LayerPlaces } from './runtimes/runtime.ts';
 
 /**
  * Reads one layer of an image where it lies: its folder, which is fastest, else its archive, else at its
- * registry. Throws AgentError `layer_unreadable` with what was wrong with each.
+ * registry. Throws AgentError `layer_unreadable` with what was wrong with each, `layer_hindered` if some of that may pass.
  */
 export async function readLayer(
   cataloger: LayerCataloger,
@@ -15,6 +15,7 @@ export async function readLayer(
   signal: AbortSignal,
 ): Promise<Fragment> {
   const reasons: string[] = [];
+  let isHindered = false;
   const ways = [
     { place: 'folder', read: () => readFolder(cataloger, places, { index: layer.index, signal }) },
     { place: 'archive', read: () => readBlob(cataloger, places, { ...layer, signal }) },
@@ -28,10 +29,21 @@ export async function readLayer(
     } catch (error) {
       signal.throwIfAborted();
       if (!(error instanceof SbomError || error instanceof AgentError)) throw error;
+      // Registries are tried again in their own way.
+      isHindered ||= place !== 'registry' && mayPass(error);
       reasons.push(`its ${place}: ${explain(error).replace(/\.$/, '')}`);
     }
   }
-  throw new AgentError('layer_unreadable', reasons.join('; '));
+  throw new AgentError(isHindered ? 'layer_hindered' : 'layer_unreadable', reasons.join('; '));
+}
+
+/**
+ * Whether another try may go better: the disk or the runtime failed, or the process that reads layers was ended, which may
+ * have been for want of memory or time. What was not kept, or is broken, stays so.
+ */
+export function mayPass(error: SbomError | AgentError): boolean {
+  if (error instanceof SbomError) return error.code === 'layer_unreadable';
+  return error.code === 'cataloger_died' || error.code === 'runtime_failed';
 }
 
 async function readFolder(

@@ -37,6 +37,8 @@ export class MemoryCore implements CoreForAgents {
   readonly facts: RuntimeFacts[] = [];
   knowsContainers = true;
   leaseMs = 120_000;
+  /** Images of nodes that it says to know nothing of. */
+  unknown: readonly string[] = [];
 
   /** As one that is down. */
   goAway(): void {
@@ -96,7 +98,7 @@ export class MemoryCore implements CoreForAgents {
 
   async reportNode(): Promise<readonly string[]> {
     this.#answer('reportNode');
-    return [];
+    return this.unknown;
   }
 
   #answer(call: string): void {
@@ -110,10 +112,15 @@ export class MemoryNode implements Runtime, LayerCataloger {
   readonly title = 'memory 1';
   readonly images = new Map<string, readonly string[]>();
   readonly running = new Set<string>();
+  /** Which container runs an image; another one if it is counted up. */
+  generation = 1;
   /** Layers that cannot be read. */
   readonly unreadable = new Set<string>();
-  /** Images that the runtime stumbles over. */
+  /** Layers at which the process that reads them dies. */
+  readonly hindered = new Set<string>();
+  /** Images that the runtime stumbles over, and how often it has. */
   readonly broken = new Set<string>();
+  stumbled = 0;
   /** The layers that were read, in order. */
   readonly read: string[] = [];
   looks = 0;
@@ -137,14 +144,21 @@ export class MemoryNode implements Runtime, LayerCataloger {
     this.looks++;
     const images = [...this.images.keys()].map((digest) => ({ digest, aliases: [] }));
     const about = { name: 'c', namespace: '', pod: '', podUid: '', running: true };
-    const containers = [...this.running].map((image) => ({ ...about, id: `container of ${image}`, image }));
+    const containers = [...this.running].map((image) => ({
+      ...about,
+      id: `container ${this.generation} of ${image}`,
+      image,
+    }));
     return { images, containers };
   }
 
   async layersOf(image: string): Promise<ImageLayers> {
     const diffIds = this.images.get(image);
     if (!diffIds) throw new AgentError('image_gone', 'it is gone');
-    if (this.broken.has(image)) throw new AgentError('runtime_failed', 'the runtime stumbles');
+    if (this.broken.has(image)) {
+      this.stumbled++;
+      throw new AgentError('runtime_failed', 'the runtime stumbles');
+    }
     return { platform: 'linux/amd64', diffIds, config: async () => undefined };
   }
 
@@ -168,6 +182,7 @@ export class MemoryNode implements Runtime, LayerCataloger {
 
   async catalogBlob({ name }: { readonly name: string }): Promise<{ readonly fragment: Fragment }> {
     this.read.push(name);
+    if (this.hindered.has(name)) throw new AgentError('cataloger_died', 'it took too long');
     return { fragment: fragmentOf(name) };
   }
 

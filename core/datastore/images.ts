@@ -73,12 +73,15 @@ export function lockImages(sql: Sql, digests: readonly string[]): Promise<ImageR
   );
 }
 
-/** The images among `digests` of which no node has said what they are made of. */
+/**
+ * The images among `digests` of which no node has said what they are made of. One that was given up is known as such:
+ * whoever gave it up tries it again in its own time.
+ */
 export async function unknownImages(sql: Sql, digests: readonly string[]): Promise<string[]> {
   const rows = await sql.query<{ digest: string }>(
     `select wanted.digest from unnest($1::text[]) as wanted (digest)
      where not exists (select from gatehouse.images image where image.digest = wanted.digest
-       and (image.proven or image.diff_ids <> '{}')) order by 1`,
+       and (image.proven or image.diff_ids <> '{}' or image.state = 'failed')) order by 1`,
     [digests],
   );
   return rows.map((row) => row.digest);

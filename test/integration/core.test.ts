@@ -245,6 +245,13 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(nodes.find(({ name }) => name === 'n2')).toMatchObject({ containers: 2 });
   });
 
+  it('does not ask for an image that was given up, which would be tried without an end', async () => {
+    const image = imageOf(await layerOf({ 'srv/given-up': 'yes' }));
+    const report = { runtime: 'test 1', images: [{ digest: image.digest, aliases: [] }], containers: [] };
+    await running.agents.n2.reportFailedImage({ digest: image.digest, reason: 'it stumbles' });
+    expect(await running.agents.n2.reportNode(report)).toEqual([]);
+  });
+
   it('goes on without a layer that cannot be read, and asks another node for it', async () => {
     await using watcher = watch();
     const readable = await layerOf({ ...debian(), ...npmPackage('minimist', '1.2.0') });
