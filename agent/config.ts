@@ -2,15 +2,8 @@ import { logLevels } from '@gatehouse/lib/log.ts';
 import { address, duration, list, oneOf, onOff, text, whole } from '@gatehouse/lib/options.ts';
 import { registryOptions } from '@gatehouse/registry';
 
-/** All settings of the agent. */
-export const agentOptions = {
-  core: text('HOST:PORT', 'the core to report to'),
-  coreCa: text('FILE', "the authorities of the core's certificate", '/var/run/gatehouse/core-ca/ca.crt'),
-  coreToken: text(
-    'FILE',
-    'the token for the core, which also says which node this is',
-    '/var/run/gatehouse/token/token',
-  ),
+/** Where container runtimes are, and what they keep. */
+export const runtimeOptions = {
   containerdSocket: text(
     'PATH',
     "containerd's socket; nothing means not to look for it",
@@ -30,6 +23,18 @@ export const agentOptions = {
     '/',
   ),
   dockerSocket: text('PATH', "Docker's socket; nothing means not to look for it", '/var/run/docker.sock'),
+};
+
+/** All settings of the agent. */
+export const agentOptions = {
+  core: text('HOST:PORT', 'the core to report to'),
+  coreCa: text('FILE', "the authorities of the core's certificate", '/var/run/gatehouse/core-ca/ca.crt'),
+  coreToken: text(
+    'FILE',
+    'the token for the core, which also says which node this is',
+    '/var/run/gatehouse/token/token',
+  ),
+  ...runtimeOptions,
   outbox: text('FOLDER', 'where fragments wait while the core is away; nothing means that none do', ''),
   outboxBytes: whole('BYTES', 'how much may wait', { least: 1_000_000, most: 2 ** 36 }, 256_000_000),
   cpuPercent: whole(

@@ -25,6 +25,7 @@ import { joinRuntimes } from './runtimes/joined.ts';
 import type { Runtime } from './runtimes/runtime.ts';
 
 export { inThisProcess } from './cataloger/cataloger.ts';
+export { runtimeOptions } from './config.ts';
 export { createAgentMetrics } from './metrics.ts';
 export { readLayer } from './read-layer.ts';
 export { Registries, type RegistryAccess } from './registry-layers.ts';

@@ -4,7 +4,7 @@ import { Readable } from 'node:stream';
 import { setTimeout as delay } from 'node:timers/promises';
 import { backoffDelay } from '@gatehouse/lib/retry.ts';
 import { bodyOf } from './answer-body.ts';
-import { RegistryError } from './errors.ts';
+import { RegistryError, withMirrors } from './errors.ts';
 import type { Patience } from './patience.ts';
 
 /** What a blob is known by. */
@@ -19,7 +19,8 @@ export interface BlobSource {
   readonly host: string;
   /** Throws RegistryError. */
   readonly open: (headers: Readonly<Record<string, string>>, signal: AbortSignal) => Promise<IncomingMessage>;
-  readonly failed: (error: RegistryError) => void;
+  /** Is told why it does not give the blob, and gives it as it is told to people. */
+  readonly failed: (error: RegistryError) => string;
 }
 
 /** Layers of models have tens of gigabytes, compressed hardly less; catalogBlob reads no more than 64 GiB. */
@@ -54,6 +55,7 @@ class BlobReader {
 
   async *read(sources: readonly BlobSource[]): AsyncGenerator<Buffer, void, undefined> {
     this.#checkSize(this.#blob.size ?? 0);
+    const failures: string[] = [];
     for (const [index, source] of sources.entries()) {
       try {
         yield* this.#readFrom(source, index === sources.length - 1);
@@ -62,9 +64,12 @@ class BlobReader {
       } catch (error) {
         this.#signal.throwIfAborted();
         if (!(error instanceof RegistryError)) throw error;
-        source.failed(error);
+        const failure = source.failed(error);
         // What was given away cannot be taken back, so after wrong content nobody else can be asked.
-        if (error.code === 'content_mismatch' || index === sources.length - 1) throw error;
+        if (error.code === 'content_mismatch' || index === sources.length - 1) {
+          throw withMirrors(error, failures);
+        }
+        failures.push(failure);
       }
     }
   }

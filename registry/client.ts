@@ -7,7 +7,7 @@ import { type Asked, Authorizer } from './authorizer.ts';
 import { type Blob, type BlobSource, blobStream } from './blob-stream.ts';
 import type { CredentialSource } from './credentials.ts';
 import { ACCEPTED_TYPES, MAX_MANIFEST_BYTES, type RegistryDocument, toDocument } from './document.ts';
-import { RegistryError } from './errors.ts';
+import { RegistryError, withMirrors } from './errors.ts';
 import { defaultPatience, type Patience } from './patience.ts';
 import { DOCKER_HUB, formatReference, type Reference } from './reference.ts';
 import { refusal } from './refusal.ts';
@@ -182,13 +182,4 @@ function repositoryPath({ prefix }: Endpoint, { repository }: Repository): strin
 
 function challengeOf(response: IncomingMessage): string {
   return response.headers['www-authenticate'] ?? '';
-}
-
-function withMirrors(error: RegistryError, failures: readonly string[]): RegistryError {
-  if (failures.length === 0) return error;
-  return new RegistryError(error.code, `${error.message} (mirrors: ${failures.join('; ')})`, {
-    cause: error.cause,
-    ...(error.hint !== undefined && { hint: error.hint }),
-    retryAfter: error.retryAfter,
-  });
 }

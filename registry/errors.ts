@@ -35,3 +35,13 @@ export class RegistryError extends CodedError<RegistryErrorCode> {
     return this.code === 'registry_unreachable' || this.code === 'registry_unavailable';
   }
 }
+
+/** The failure of the last place, with what kept those before it from giving the same. */
+export function withMirrors(error: RegistryError, failures: readonly string[]): RegistryError {
+  if (failures.length === 0) return error;
+  return new RegistryError(error.code, `${error.message} (mirrors: ${failures.join('; ')})`, {
+    cause: error.cause,
+    ...(error.hint !== undefined && { hint: error.hint }),
+    retryAfter: error.retryAfter,
+  });
+}

@@ -2,6 +2,7 @@ import { describeOptions, OptionError, oneOf, readOptions } from '@gatehouse/lib
 import { type DescribedImage, toCycloneDx, toSpdx } from '@gatehouse/sbom';
 import { catalogSource, sourceForms } from '../catalog-source.ts';
 import { imageOptions } from '../open-image.ts';
+import { sourceRuntimeOptions } from '../stored-image.ts';
 
 const formats: Readonly<Record<string, (image: DescribedImage) => string>> = {
   'cyclonedx-json': toCycloneDx,
@@ -15,6 +16,7 @@ const options = {
     short: 'o',
   },
   ...imageOptions,
+  ...sourceRuntimeOptions,
 };
 
 const help = {

@@ -9,6 +9,7 @@ import {
   FACTS_PLAN,
   joinRuntimes,
   type Runtime,
+  runtimeOptions,
   startAgent,
 } from '@gatehouse/agent/main.ts';
 import { ensureLocalCertificates } from '@gatehouse/certs';
@@ -28,7 +29,6 @@ import {
   asksForHelp,
   describeOptions,
   duration,
-  list,
   type OptionValues,
   oneOf,
   readOptions,
@@ -57,12 +57,7 @@ const options = {
   feedsEvery: duration('how often to look whether the feeds have changed', '1h'),
   httpListen: address('where people and tools call', '127.0.0.1:8080'),
   webhookListen: address('where reviews are answered', '127.0.0.1:8443'),
-  containerdSocket: text('PATH', "containerd's socket", '/run/containerd/containerd.sock'),
-  containerdRoot: text('FOLDER', 'where containerd keeps images', '/var/lib/containerd'),
-  containerdState: text('FOLDER', 'where containerd keeps what runs', '/run/containerd'),
-  crioSocket: text('PATH', "CRI-O's socket", '/run/crio/crio.sock'),
-  crioStorage: list('FOLDER,...', 'where CRI-O keeps images', '/var/lib/containers/storage'),
-  dockerSocket: text('PATH', "Docker's socket", '/var/run/docker.sock'),
+  ...runtimeOptions,
   mode: oneOf(modes, 'what happens to what the policy denies', 'enforce'),
   unknown: oneOf(unknownChoices, 'what happens to images without a verdict', 'allow'),
   ...imageOptions,
@@ -232,7 +227,7 @@ async function readImages(
 
 async function findRuntimes(config: Config, log: Log): Promise<readonly Runtime[]> {
   try {
-    return await connectRuntimes({ ...config, hostRoot: '/', podUid: '' }, log);
+    return await connectRuntimes({ ...config, podUid: '' }, log);
   } catch (error) {
     if (error instanceof CodedError && error.code === 'no_runtime') return [];
     throw error;

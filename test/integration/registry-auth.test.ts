@@ -67,7 +67,7 @@ async function openAs(
   name = 'team/app:1',
 ): Promise<SourceImage> {
   using client = new RegistryClient({ ...plainSettings, authority: trusted }, async () => credentials);
-  return openRegistryImage(client, parseReference(`${registry.host}/${name}`));
+  return await openRegistryImage(client, parseReference(`${registry.host}/${name}`));
 }
 
 describe('a registry that asks for name and password', () => {

@@ -67,7 +67,7 @@ describe('an upload that breaks off', () => {
     using agent = running.connect('n1', proxy.port);
     proxy.breakAfter(bytes);
     await expect(agent.uploadLayer(upload)).rejects.toMatchObject({ code: 'core_unavailable' });
-    return eventually(
+    return await eventually(
       async () => {
         const row = (await kept()).find(({ digest }) => digest === upload.contentDigest);
         if (!row) throw new Error('nothing is kept');

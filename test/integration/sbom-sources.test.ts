@@ -1,0 +1,97 @@
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { startCluster } from '../harness/cluster.ts';
+import { buildImage, type Image } from '../harness/images.ts';
+import { type Result, run } from '../harness/process.ts';
+import { startRegistry } from '../harness/registry.ts';
+import { npmPackage, OS_RELEASE } from './layers.ts';
+import { startMeddler } from './meddler.ts';
+
+const root = path.resolve(import.meta.dirname, '../..');
+const gatehouse = path.join(root, 'node_modules/.bin/gatehouse');
+const PURLS = 'pkg:npm/minimist@1.2.0\npkg:npm/minimist@1.2.5\n';
+
+let folder: string;
+let image: Image;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), 'gatehouse-sources-'));
+  const lower = await folderOf('lower', { ...OS_RELEASE, ...npmPackage('minimist', '1.2.0') });
+  const upper = await folderOf('upper', renamed(npmPackage('minimist', '1.2.5')));
+  image = await buildImage(path.join(folder, 'image'), {
+    name: 'registry.test/team/app:1',
+    layers: [{ folder: lower }, { folder: upper }],
+  });
+});
+
+afterAll(() => rm(folder, { recursive: true, force: true }));
+
+/** Beside the other one, not in its place. */
+function renamed(files: Readonly<Record<string, string>>): Readonly<Record<string, string>> {
+  return Object.fromEntries(Object.entries(files).map(([file, content]) => [`srv/other/${file}`, content]));
+}
+
+async function folderOf(name: string, files: Readonly<Record<string, string>>): Promise<string> {
+  const to = path.join(folder, name);
+  for (const [file, content] of Object.entries(files)) {
+    await mkdir(path.dirname(path.join(to, file)), { recursive: true });
+    await writeFile(path.join(to, file), content);
+  }
+  return to;
+}
+
+const sbom = (...args: readonly string[]): Promise<Result> =>
+  run([gatehouse, 'sbom', '-o', 'purls', ...args]);
+
+describe('what the command line reads from a containerd', () => {
+  it('is the image that is named, wherever the runtime listens', async () => {
+    await using cluster = await startCluster();
+    await cluster.load(image);
+    const place = ['--containerd-socket', cluster.containerdSocket, '--host-root', cluster.root];
+    for (const name of ['registry.test/team/app:1', 'registry.test/team/app', image.id.slice(7, 19)]) {
+      expect(await sbom(`containerd:${name}`, ...place)).toEqual({ code: 0, stdout: PURLS, stderr: '' });
+    }
+    expect(await sbom('containerd:registry.test/team/app:2', ...place)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/has no image registry\.test\/team\/app:2\. It has .*team\/app:1/),
+    });
+  });
+
+  it('is nothing where none listens, and the option is told', async () => {
+    const none = path.join(folder, 'none.sock');
+    expect(await sbom('containerd:app:1', '--containerd-socket', none)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/no containerd answers at .*none\.sock.*give --containerd-socket/),
+    });
+  });
+});
+
+describe('what the command line reads from a registry', () => {
+  it('comes from a mirror that has all of it, with the registry itself away', async () => {
+    await using registry = await startRegistry();
+    await registry.push(image.folder, 'team/app:1');
+    const away = '127.0.0.1:1';
+    const flags = ['--registry-mirror', `${away}=${registry.host}`, '--insecure-registry', registry.host];
+    expect(await sbom(`registry:${away}/team/app:1`, ...flags)).toEqual({
+      code: 0,
+      stdout: PURLS,
+      stderr: '',
+    });
+  });
+
+  it('fails with what each of the places said, also of a layer', async () => {
+    await using registry = await startRegistry();
+    await registry.push(image.folder, 'team/app:1');
+    await using mirror = await startMeddler(registry.host);
+    mirror.rule = ({ path: asked }) => (asked.includes('/blobs/') ? { status: 500 } : undefined);
+    const away = '127.0.0.1:1';
+    const insecure = `${mirror.host},${registry.host}`;
+    const flags = ['--registry-mirror', `${away}=${mirror.host}`, '--insecure-registry', insecure];
+    expect(await sbom(`registry:${away}/team/app:1`, ...flags)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/cannot reach https:\/\/127\.0\.0\.1:1 \(mirrors: .* answers 500/),
+    });
+  });
+});
