@@ -9,6 +9,7 @@ import { experimental } from '@grpc/grpc-js';
 import type { App } from './app/app.ts';
 import { importFeeds, refreshFeeds } from './app/feeds.ts';
 import { composeImage } from './app/images.ts';
+import { renewOutdated } from './app/layers.ts';
 import { rematchPackages } from './app/matching.ts';
 import { judgeImages } from './app/verdicts.ts';
 import type { TokenAuthority } from './auth/authenticator.ts';
@@ -144,6 +145,7 @@ async function work(app: App, parts: CoreParts, stack: AsyncDisposableStack): Pr
       await app.jobs.send(app.database, 'judge-images', {});
       await sweepLeases(app.database);
       await sweepUploads(app.database);
+      await renewOutdated(app);
     }),
   ]);
   stack.defer(async () => {

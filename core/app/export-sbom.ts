@@ -14,7 +14,7 @@ import { type UploadedSbom, uploadedSbom } from '../datastore/uploaded-sboms.ts'
 import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
 import { readContents } from './images.ts';
-import { withChains } from './layers.ts';
+import { versionsBehind } from './versions.ts';
 
 export const exportFormats = ['cyclonedx', 'spdx', 'original'] as const;
 
@@ -55,7 +55,7 @@ async function describe(
     return { name, digest, diffIds, contents };
   }
   if (source !== 'layers' || composedBy === null) return undefined;
-  const layers = await layersOf(sql, withChains(image.diffIds), composedBy);
+  const layers = await layersOf(sql, image.diffIds, versionsBehind(composedBy));
   const { contents, root, diffIds } = await readContents(sql, image, layers, composedBy);
   return { name, digest, diffIds, contents: root ? withShown(contents, root) : contents };
 }

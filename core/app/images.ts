@@ -14,8 +14,8 @@ import {
 import { loadedFiles } from '../datastore/runtime-facts.ts';
 import { markKeys, markVerdicts } from '../datastore/stale.ts';
 import type { App } from './app.ts';
-import { withChains } from './layers.ts';
 import { uploadedContents } from './uploaded-sboms.ts';
+import { mayReplace, saysLess, versionsBehind } from './versions.ts';
 
 /**
  * Folds an image's layers to its packages, and has the new ones matched and the image judged. Whatever is missing is
@@ -24,13 +24,20 @@ import { uploadedContents } from './uploaded-sboms.ts';
  */
 export async function composeImage(app: App, digest: string, catalogerVersion: string): Promise<void> {
   await app.database.transaction(async (sql) => {
-    // First, since whoever judges takes the note before the image: the other way round the two could wait in a circle.
+    // First, as whoever judges takes the note before the image. Where a node makes an image known, that is locked first,
+    // for only then it can have names: the two may wait in a circle, which PostgreSQL ends, and one begins anew.
     await markVerdicts(sql, [digest]);
     const image = await findImage(sql, digest, { lock: true });
-    if (!image) return;
-    const layers = await layersOf(sql, withChains(image.diffIds), catalogerVersion);
-    // A layer may be in an image twice.
-    const isThere = isDescribed(image) && layers.length >= new Set(image.diffIds).size;
+    if (!image || !mayReplace(image, catalogerVersion)) return;
+    const layers = await layersOf(sql, image.diffIds, versionsBehind(catalogerVersion));
+    const isThere = isDescribed(image) && layers.length === image.diffIds.length;
+    if (isThere && (await saysLess(sql, image, catalogerVersion))) {
+      app.log.debug(
+        { image: digest, catalogerVersion, kept: image.composedBy },
+        'older catalogers read more',
+      );
+      return;
+    }
     const read = isThere ? await readContents(sql, image, layers, catalogerVersion) : undefined;
     const by = isThere ? catalogerVersion : undefined;
     if (!read?.isAny && (await composeUploaded(app, sql, image, by))) return;
@@ -56,7 +63,7 @@ export async function readContents(
   layers: readonly StoredLayer[],
   catalogerVersion: string,
 ) {
-  const readable = await readableLayers(image, layers);
+  const readable = await readableLayers(layers);
   const loaded = await loadedFiles(sql, image.digest);
   const contents = fold(
     readable.map(({ fragment }) => fragment),
@@ -145,17 +152,13 @@ function stateOf(
   return { state: 'ready', reason: undefined };
 }
 
-/** The layers that could be read, from the bottom to the top. */
+/** The layers that could be read, from the bottom to the top: what a folder says, depends on its place. */
 async function readableLayers(
-  image: ImageRow,
   layers: readonly StoredLayer[],
 ): Promise<readonly { diffId: string; fragment: Fragment }[]> {
-  const byDiffId = new Map(layers.map((layer) => [layer.diffId, layer.fragment]));
   const readable = [];
-  for (const diffId of image.diffIds) {
-    const encoded = byDiffId.get(diffId);
-    if (encoded) readable.push({ diffId, fragment: await decodeFragment(encoded) });
-  }
+  for (const { diffId, fragment } of layers)
+    if (fragment) readable.push({ diffId, fragment: await decodeFragment(fragment) });
   return readable;
 }
 

@@ -1,14 +1,18 @@
 import { createHash } from 'node:crypto';
-import { chainIds, decodeFragment, type Fragment } from '@gatehouse/sbom';
+import { CATALOGER_VERSION, decodeFragment, type Fragment } from '@gatehouse/sbom';
 import type { NodeName } from '../datastore/aliases.ts';
 import type { Sql } from '../datastore/database.ts';
-import { hasImageWithLayer, type ImageRecord, imagesToCompose } from '../datastore/images.ts';
+import { hasImageWithLayer, type ImageRow, imagesToCompose, outdatedImages } from '../datastore/images.ts';
 import { insertFragment, insertUnreadable, type LayerKey, unknownLayers } from '../datastore/layers.ts';
 import { endLease, endLeases } from '../datastore/leases.ts';
 import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
 import { digest, reasonText, shortText } from './names.ts';
 import { nameOf } from './nodes.ts';
+import { mayReplace, versionsBehind } from './versions.ts';
+
+/** Far more than a core composes from one sweep to the next. */
+const MAX_RENEWED = 1_000;
 
 /** A fragment as it came over the wire. */
 export interface FragmentUpload {
@@ -61,14 +65,6 @@ export async function layerUnreadable(
   });
 }
 
-/** The layers of an image beside their chains. */
-export function withChains(ids: readonly string[]): {
-  diffIds: readonly string[];
-  chainIds: readonly string[];
-} {
-  return { diffIds: ids, chainIds: chainIds(ids) };
-}
-
 function layerKey(layer: { diffId: string; catalogerVersion: string; chainId: string }): LayerKey {
   return {
     diffId: digest('diff_id', layer.diffId),
@@ -103,14 +99,24 @@ async function composeWhatIsWhole(app: App, sql: Sql, key: LayerKey): Promise<vo
     await composeIfWhole(app, sql, image, key.catalogerVersion);
 }
 
-/** Has an image composed once something was said of each of its layers. */
+/**
+ * Has images composed of what the core's own catalogers read, where others' was taken for want of it: after an update
+ * agents may have brought that before the core that wants it was there, and they do not ask again.
+ */
+export async function renewOutdated(app: App): Promise<void> {
+  for (const image of await outdatedImages(app.database, CATALOGER_VERSION, MAX_RENEWED))
+    await composeIfWhole(app, app.database, image, CATALOGER_VERSION);
+}
+
+/** Has an image composed once something was said of each of its layers, if that would count. */
 export async function composeIfWhole(
   app: App,
   sql: Sql,
-  image: Pick<ImageRecord, 'digest' | 'diffIds'>,
+  image: ImageRow,
   catalogerVersion: string,
 ): Promise<void> {
-  const missing = await unknownLayers(sql, withChains(image.diffIds), catalogerVersion);
+  if (!mayReplace(image, catalogerVersion)) return;
+  const missing = await unknownLayers(sql, image.diffIds, versionsBehind(catalogerVersion));
   if (missing.length === 0)
     await app.jobs.send(sql, 'compose-image', { image: image.digest, catalogerVersion });
 }

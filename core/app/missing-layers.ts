@@ -9,7 +9,7 @@ import { unknownLayers } from '../datastore/layers.ts';
 import { endLeases, leasesOn, renewLeases, takeLeases } from '../datastore/leases.ts';
 import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
-import { withChains } from './layers.ts';
+import { composeIfWhole } from './layers.ts';
 import { aliases, diffIds, digest, MAX_LAYERS, shortText } from './names.ts';
 import { hearOf, nameOf } from './nodes.ts';
 
@@ -61,7 +61,8 @@ export async function missingLayers(
   const names = aliases(description.aliases).map((alias) => ({ alias, image: name }));
   const version = shortText('cataloger_version', catalogerVersion);
   return app.database.transaction(async (sql) => {
-    const image = said ? await insertImage(sql, said) : await findImage(sql, name);
+    const inserted = said && (await insertImage(sql, said));
+    const image = inserted ?? (await findImage(sql, name));
     if (!image) return nothing;
     if (said && !isDeepStrictEqual([image.platform, ...image.diffIds], [said.platform, ...said.diffIds])) {
       app.log.error(
@@ -72,9 +73,9 @@ export async function missingLayers(
     await hearOf(app, sql, node, { runtime: '', names, complete: false });
     if (!said && !image.proven) return nothing;
     const handedOut = await handOut(sql, node, image, version);
-    if (handedOut.diffIds.length + handedOut.leased.length === 0 && image.composedBy !== version) {
-      await app.jobs.send(sql, 'compose-image', { image: name, catalogerVersion: version });
-    }
+    const isWhole = handedOut.diffIds.length + handedOut.leased.length === 0;
+    if (isWhole && (inserted?.isNews || image.composedBy !== version))
+      await composeIfWhole(app, sql, image, version);
     const rootWanted = handedOut.diffIds.length > 0 && !(await hasRoot(sql, name, version));
     return { ...handedOut, descriptionWanted: !image.proven, leaseMs: LEASE_MS, rootWanted };
   });
@@ -95,9 +96,8 @@ async function handOut(
   image: ImageRecord,
   catalogerVersion: string,
 ): Promise<Pick<MissingLayers, 'diffIds' | 'leased'>> {
-  const layers = withChains(image.diffIds);
   // This node may be able to read what others could not, or what it could not before.
-  const unknown = () => unknownLayers(sql, layers, catalogerVersion, { orUnreadable: true });
+  const unknown = () => unknownLayers(sql, image.diffIds, [catalogerVersion], { orUnreadable: true });
   const wanted = await unknown();
   if (wanted.length === 0) return { diffIds: [], leased: [] };
   const terms = { ms: LEASE_MS, most: MAX_LEASES };

@@ -37,19 +37,20 @@ const columns = `digest, platform, diff_ids as "diffIds", proven, state, reason,
 
 /**
  * Makes an image known, and gives what is known of it then: what was proven, else what was said first; of one that is
- * known by an upload alone, or was given up, nothing was. An image that is proven only now is to be composed anew.
+ * known by an upload alone, or was given up, nothing was. What it is made of `isNews` if that was not known before.
  */
-export async function insertImage(sql: Sql, image: ImageRecord): Promise<ImageRow> {
-  await sql.query(
+export async function insertImage(sql: Sql, image: ImageRecord): Promise<ImageRow & { isNews: boolean }> {
+  const news = await sql.query(
     `insert into gatehouse.images (digest, platform, diff_ids, proven) values ($1, $2, $3, $4)
      on conflict (digest) do update set platform = excluded.platform, diff_ids = excluded.diff_ids,
-       proven = excluded.proven, composed_by = null
-       where not images.proven and (excluded.proven or images.diff_ids = '{}')`,
+       proven = excluded.proven
+       where not images.proven and (excluded.proven or images.diff_ids = '{}')
+     returning digest`,
     [image.digest, image.platform, image.diffIds, image.proven],
   );
   const row = await findImage(sql, image.digest);
   if (!row) throw new Error(`image ${image.digest} was just inserted`);
-  return row;
+  return { ...row, isNews: news.length > 0 };
 }
 
 /** The image, locked until the transaction ends if `lock` is set, so that it is composed and judged by one at a time. */
@@ -93,6 +94,27 @@ export function imagesToCompose(sql: Sql, diffId: string, catalogerVersion: stri
     `select ${columns} from gatehouse.images
      where diff_ids @> array[$1] and (composed_by is distinct from $2 or state <> 'ready') order by digest`,
     [diffId, catalogerVersion],
+  );
+}
+
+/**
+ * Up to `most` images that other catalogers than this version's were composed of, if any, though this one has read
+ * whatever those had. Whether it has it in each place of a layer, is not looked at. In no order, so that none of many is
+ * passed over for ever.
+ */
+export function outdatedImages(sql: Sql, catalogerVersion: string, most: number): Promise<ImageRow[]> {
+  return sql.query<ImageRow>(
+    `select ${columns} from gatehouse.images
+     where diff_ids <> '{}' and composed_by is distinct from $1 and not exists (
+       select from unnest(diff_ids) as wanted (diff_id)
+       left join lateral (
+         select bool_or(fragment is not null) as read from gatehouse.layers
+         where layers.diff_id = wanted.diff_id and cataloger_version = $1) as own on true
+       where own.read is null or not own.read and exists (
+         select from gatehouse.layers
+         where layers.diff_id = wanted.diff_id and cataloger_version = composed_by and fragment is not null))
+     order by random() limit $2`,
+    [catalogerVersion, most],
   );
 }
 

@@ -1,3 +1,4 @@
+import { chainIds } from '@gatehouse/sbom';
 import type { Sql } from './database.ts';
 
 /** What identifies what was said of a layer. */
@@ -16,42 +17,43 @@ export interface StoredLayer {
 }
 
 /**
- * Of the layers of an image, those that are known: for each the fragment that holds above any chain, else the one for
- * its own. `chainIds` runs beside `diffIds`.
+ * Of the layers of an image, those that something was said of, one for each of their places from the bottom to the top:
+ * by the first of the versions that could read it there, with the fragment that holds above any chain, else the one for
+ * its own.
  */
 export function layersOf(
   sql: Sql,
-  image: { diffIds: readonly string[]; chainIds: readonly string[] },
-  catalogerVersion: string,
+  diffIds: readonly string[],
+  catalogerVersions: readonly string[],
 ): Promise<StoredLayer[]> {
   return sql.query<StoredLayer>(
     `select distinct on (wanted.position) wanted.diff_id as "diffId", layer.fragment, layer.unreadable
      from unnest($1::text[], $2::text[]) with ordinality as wanted (diff_id, chain_id, position)
-     join gatehouse.layers layer on layer.diff_id = wanted.diff_id and layer.cataloger_version = $3
+     join gatehouse.layers layer on layer.diff_id = wanted.diff_id and layer.cataloger_version = any($3)
        and layer.chain_id in ('', wanted.chain_id)
-     order by wanted.position, layer.fragment is null, layer.chain_id`,
-    [image.diffIds, image.chainIds, catalogerVersion],
+     order by wanted.position, layer.fragment is null, array_position($3, layer.cataloger_version), layer.chain_id`,
+    [diffIds, chainIds(diffIds), catalogerVersions],
   );
 }
 
 /**
- * The diff ids of an image's layers that nothing was said of, in the order of the image. With `orUnreadable`, also those
- * that nobody could read so far.
+ * The diff ids of an image's layers that none of the versions has said anything of in one of their places, in the order
+ * of the image. With `orUnreadable`, also those that nobody could read there so far.
  */
 export async function unknownLayers(
   sql: Sql,
-  image: { diffIds: readonly string[]; chainIds: readonly string[] },
-  catalogerVersion: string,
+  diffIds: readonly string[],
+  catalogerVersions: readonly string[],
   { orUnreadable = false } = {},
 ): Promise<string[]> {
   const rows = await sql.query<{ diffId: string }>(
     `select wanted.diff_id as "diffId"
      from unnest($1::text[], $2::text[]) with ordinality as wanted (diff_id, chain_id, position)
      where not exists (
-       select from gatehouse.layers layer where layer.diff_id = wanted.diff_id and layer.cataloger_version = $3
+       select from gatehouse.layers layer where layer.diff_id = wanted.diff_id and layer.cataloger_version = any($3)
          and layer.chain_id in ('', wanted.chain_id) and (layer.fragment is not null or not $4))
      order by wanted.position`,
-    [image.diffIds, image.chainIds, catalogerVersion, orUnreadable],
+    [diffIds, chainIds(diffIds), catalogerVersions, orUnreadable],
   );
   return [...new Set(rows.map((row) => row.diffId))];
 }

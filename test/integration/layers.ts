@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import type { CoreClient, LayerUpload } from '@gatehouse/core-client';
-import { CATALOGER_VERSION, catalogBlob, chainIds, encodeFragment } from '@gatehouse/sbom';
+import { CATALOGER_VERSION, catalogBlob, chainIds, encodeFragment, type Fragment } from '@gatehouse/sbom';
 import { pack } from 'tar-stream';
 
 /** A layer in memory. */
@@ -48,15 +48,22 @@ export function imageOf(...layers: readonly TestLayer[]): TestImage {
   return { digest: digestOf(config), config, layers };
 }
 
-/** What an agent sends of a layer. */
-export async function uploadOf(image: TestImage, diffId: string): Promise<LayerUpload> {
-  const index = image.layers.findIndex((layer) => layer.diffId === diffId);
+/** What an agent sends of a layer in its first place, or that at `index`. */
+export async function uploadOf(
+  image: TestImage,
+  diffId: string,
+  {
+    catalogerVersion = CATALOGER_VERSION,
+    index = image.layers.findIndex((layer) => layer.diffId === diffId),
+    opacity = 'exact' as Fragment['opacity'],
+  } = {},
+): Promise<LayerUpload> {
   const layer = image.layers[index];
   if (!layer) throw new Error(`the image has no layer ${diffId}`);
   const { fragment } = await catalogBlob({ name: diffId, open: () => Readable.from([layer.tar]) });
-  const content = await encodeFragment(fragment);
+  const content = await encodeFragment({ ...fragment, cataloger: catalogerVersion, opacity });
   const chainId = chainIds(image.layers.map((each) => each.diffId))[index] ?? '';
-  return { diffId, catalogerVersion: CATALOGER_VERSION, chainId, content, contentDigest: digestOf(content) };
+  return { diffId, catalogerVersion, chainId, content, contentDigest: digestOf(content) };
 }
 
 export function describe(image: TestImage, aliases: readonly string[] = []) {
@@ -74,9 +81,10 @@ export async function bring(
   agent: CoreClient,
   image: TestImage,
   aliases: readonly string[] = [],
+  catalogerVersion = CATALOGER_VERSION,
 ): Promise<readonly string[]> {
-  const { diffIds } = await agent.missingLayers(describe(image, aliases), CATALOGER_VERSION);
-  for (const diffId of diffIds) await agent.uploadLayer(await uploadOf(image, diffId));
+  const { diffIds } = await agent.missingLayers(describe(image, aliases), catalogerVersion);
+  for (const diffId of diffIds) await agent.uploadLayer(await uploadOf(image, diffId, { catalogerVersion }));
   return diffIds;
 }
 
