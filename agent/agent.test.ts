@@ -1,6 +1,7 @@
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { CoreClientError } from '@gatehouse/core-client';
 import { noLog } from '@gatehouse/lib/log.ts';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { type AgentParts, runAgent } from './agent.ts';
@@ -219,6 +220,15 @@ describe('an agent', () => {
     node.running.add(image.digest);
     await bringsAll('base', 'lost');
     expect(node.read).toEqual([digestOf('base'), digestOf('lost')]);
+  });
+
+  it('brings images though the core takes no report of the node', async () => {
+    node.add('base');
+    core.reportNode = async () => {
+      throw new CoreClientError('core_rejected', 'the core says no');
+    };
+    await using _agent = start();
+    await bringsAll('base');
   });
 
   it('leaves the runtime alone while an image that failed waits for its time, though others had a part of it', async () => {

@@ -5,6 +5,7 @@ import { explain } from '@gatehouse/lib/errors.ts';
 import type { Log } from '@gatehouse/lib/log.ts';
 import { type Backoff, backoffDelay } from '@gatehouse/lib/retry.ts';
 import { Ahead } from './ahead.ts';
+import { boundedInventory } from './bounded-inventory.ts';
 import { type CoreForAgents, isRejected } from './bring-layer.ts';
 import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
@@ -137,8 +138,9 @@ class Agent {
   /** Brings what the node has. False if it left that for another look, since what has just started comes first. */
   async look(signal: AbortSignal): Promise<boolean> {
     const { runtime, metrics, log } = this.#parts;
-    const inventory = await runtime.inventory(signal);
-    await this.#report(inventory, signal);
+    const there = await runtime.inventory(signal);
+    const inventory = boundedInventory(there);
+    await this.#report(inventory, there, signal);
     this.facts?.update(inventory.containers);
     this.#images.keepOnly(inventory.images);
     const todo = this.#images.todo(inventory);
@@ -178,8 +180,9 @@ class Agent {
     if (!outbox) return false;
     this.#ahead ??= new Ahead({ ...this.#parts, outbox });
     // If the runtime fails too, the next look says so.
-    const inventory = await runtime.inventory(signal).catch(() => undefined);
-    if (!inventory) return false;
+    const there = await runtime.inventory(signal).catch(() => undefined);
+    if (!there) return false;
+    const inventory = boundedInventory(there);
     return this.#ahead.next(
       { todo: this.#images.todo(inventory), done: this.#images.done },
       inventory,
@@ -188,7 +191,8 @@ class Agent {
   }
 
   /** Tells the core what the node has, if that has changed; and forgets as done what the core does not know. */
-  async #report({ images, containers }: Inventory, signal: AbortSignal): Promise<void> {
+  async #report({ images, containers }: Inventory, there: Inventory, signal: AbortSignal): Promise<void> {
+    const { core, log } = this.#parts;
     const report = {
       runtime: this.#parts.runtime.title,
       images: images.map(({ digest, aliases }) => ({ digest, aliases: [...aliases] })),
@@ -196,7 +200,18 @@ class Agent {
     };
     const hash = createHash('sha256').update(JSON.stringify(report)).digest('hex');
     if (this.#reported?.hash === hash && Date.now() - this.#reported.at < HEARTBEAT_MS) return;
-    const unknown = await this.#parts.core.reportNode(report, signal);
+    const leftOut = {
+      images: there.images.length - images.length,
+      containers: there.containers.length - containers.length,
+    };
+    if (leftOut.images + leftOut.containers > 0)
+      log.warn(leftOut, 'the node has more than an agent takes in: so much is left out');
+    const unknown = await core.reportNode(report, signal).catch((err: unknown) => {
+      if (!isRejected(err)) throw err;
+      // Whatever is wrong with it, images can be brought all the same.
+      log.error({ err }, 'the core does not take the report of what the node has');
+      return [];
+    });
     for (const digest of unknown) {
       this.#images.lost(digest);
       this.facts?.forget(digest);

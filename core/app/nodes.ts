@@ -11,7 +11,6 @@ import {
 } from '../datastore/nodes.ts';
 import { markVerdicts } from '../datastore/stale.ts';
 import { adoptUploads, misnamedUploads } from '../datastore/uploaded-sboms.ts';
-import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
 import { aliases, digest, shortText } from './names.ts';
 
@@ -28,18 +27,16 @@ export interface NodeReport {
 
 /** Replaces what is known of a node; gives the images of it that nothing is known of. */
 export async function reportNode(app: App, node: NodeName, report: NodeReport): Promise<readonly string[]> {
-  if (report.images.length > MAX_NODE_IMAGES || report.containers.length > MAX_NODE_CONTAINERS) {
-    throw new CoreError(
-      'invalid_request',
-      `node ${node.node} reports ${report.images.length} images and ${report.containers.length} containers`,
-      { hint: `The most are ${MAX_NODE_IMAGES} and ${MAX_NODE_CONTAINERS}.` },
-    );
-  }
-  const images = report.images.map((image) => digest('image', image.digest));
-  const names = report.images.flatMap((image) =>
+  const reported = { images: report.images.length, containers: report.containers.length };
+  // Whoever can start pods on a node could otherwise silence it.
+  if (reported.images > MAX_NODE_IMAGES || reported.containers > MAX_NODE_CONTAINERS)
+    app.log.warn({ source: nameOf(node), ...reported }, 'a node reports too much: the rest is left out');
+  const taken = report.images.slice(0, MAX_NODE_IMAGES);
+  const images = taken.map((image) => digest('image', image.digest));
+  const names = taken.flatMap((image) =>
     aliases(image.aliases).map((alias) => ({ alias, image: image.digest })),
   );
-  const containers = report.containers.map((container) => ({
+  const containers = report.containers.slice(0, MAX_NODE_CONTAINERS).map((container) => ({
     id: shortText('container id', container.id),
     name: shortText('container name', container.name),
     namespace: shortText('namespace', container.namespace),

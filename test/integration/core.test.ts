@@ -245,6 +245,13 @@ describe.each<PostgresVersion>(['18', '15'])('the core on PostgreSQL %s', (postg
     expect(nodes.find(({ name }) => name === 'n2')).toMatchObject({ containers: 2 });
   });
 
+  it('takes in the first of what a node reports, and does not refuse it for being too much', async () => {
+    const digests = Array.from({ length: 5_001 }, (_, index) => digestOf(Buffer.from(`${index}`)));
+    const images = digests.map((digest) => ({ digest, aliases: [] }));
+    const report = { runtime: 'test 1', images, containers: [] };
+    expect(await running.agents.n2.reportNode(report)).toEqual(digests.slice(0, 5_000).sort());
+  });
+
   it('does not ask for an image that was given up, which would be tried without an end', async () => {
     const image = imageOf(await layerOf({ 'srv/given-up': 'yes' }));
     const report = { runtime: 'test 1', images: [{ digest: image.digest, aliases: [] }], containers: [] };
