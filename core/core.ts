@@ -7,6 +7,7 @@ import type { Address } from '@gatehouse/lib/options.ts';
 import { retry } from '@gatehouse/lib/retry.ts';
 import { experimental } from '@grpc/grpc-js';
 import type { App } from './app/app.ts';
+import { imageNotComposed } from './app/failed-images.ts';
 import { importFeeds, refreshFeeds } from './app/feeds.ts';
 import { composeImage } from './app/images.ts';
 import { renewOutdated } from './app/layers.ts';
@@ -129,9 +130,10 @@ async function work(app: App, parts: CoreParts, stack: AsyncDisposableStack): Pr
   await app.jobs.work(
     {
       'compose-image': ({ image, catalogerVersion }) => composeImage(app, image, catalogerVersion),
-      'rematch-packages': (_data, signal) => rematchPackages(app, signal),
-      'judge-images': (_data, signal) => judgeImages(app, signal),
-      'import-feeds': async (_data, signal) => {
+      'give-up-image': ({ image }, { failure = '' }) => imageNotComposed(app, image, failure),
+      'rematch-packages': (_data, { signal }) => rematchPackages(app, signal),
+      'judge-images': (_data, { signal }) => judgeImages(app, signal),
+      'import-feeds': async (_data, { signal }) => {
         if (parts.feeds !== '') await importFeeds(app, parts.feeds, signal);
       },
     },

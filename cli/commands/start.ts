@@ -238,6 +238,7 @@ async function findRuntimes(config: Config, log: Log): Promise<readonly Runtime[
 const waitsFor: Readonly<Record<JobName, string>> = {
   'import-feeds': 'advisories to be imported',
   'compose-image': 'images to be put together',
+  'give-up-image': 'images to be given up',
   'rematch-packages': 'packages to be looked up',
   'judge-images': 'images to be judged',
 };

@@ -1,5 +1,6 @@
 import type { NodeName } from '../datastore/aliases.ts';
-import { setGivenUp } from '../datastore/images.ts';
+import type { Sql } from '../datastore/database.ts';
+import { findImage, setGivenUp } from '../datastore/images.ts';
 import { markVerdicts } from '../datastore/stale.ts';
 import type { App } from './app.ts';
 import { digest, reasonText } from './names.ts';
@@ -16,10 +17,25 @@ export async function imageFailed(
 ): Promise<void> {
   const image = digest('digest', report.digest);
   const reason = `${nameOf(node)}: ${report.reason}`;
+  await app.database.transaction((sql) => giveUp(app, sql, image, reason));
+}
+
+/**
+ * Notes that an image could not be composed of what nodes have brought, however often it was tried: else it would wait
+ * for ever, and nobody know why. What was composed of it before stands.
+ */
+export async function imageNotComposed(app: App, image: string, failure: string): Promise<void> {
+  app.log.error({ image, failure }, 'an image cannot be composed');
   await app.database.transaction(async (sql) => {
-    // First, as wherever images are judged or composed.
-    await markVerdicts(sql, [image]);
-    await setGivenUp(sql, image, reasonText(reason));
-    await app.jobs.send(sql, 'judge-images', {});
+    // It may be forgotten by now.
+    if (await findImage(sql, image))
+      await giveUp(app, sql, image, `what was read of it cannot be put together: ${failure}`);
   });
+}
+
+async function giveUp(app: App, sql: Sql, image: string, reason: string): Promise<void> {
+  // First, as wherever images are judged or composed.
+  await markVerdicts(sql, [image]);
+  await setGivenUp(sql, image, reasonText(reason));
+  await app.jobs.send(sql, 'judge-images', {});
 }

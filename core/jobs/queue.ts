@@ -1,12 +1,14 @@
 import { CodedError } from '@gatehouse/lib/errors.ts';
 import type { Log } from '@gatehouse/lib/log.ts';
-import { type Job, PgBoss, type QueuePolicy } from 'pg-boss';
+import { type JobWithMetadata, PgBoss, type QueuePolicy } from 'pg-boss';
 import type { DatabaseLogin, Sql } from '../datastore/database.ts';
 
 /** Jobs carry ids only: they read the state of things when they run, and may run twice. */
 export interface JobData {
   /** Folds the layers of an image, as catalogers of one version read them, to its packages. */
   readonly 'compose-image': { readonly image: string; readonly catalogerVersion: string };
+  /** Says of an image that could not be composed, however often it was tried, that it failed. */
+  readonly 'give-up-image': JobData['compose-image'];
   /** Looks up the advisories of all packages whose key is stale. */
   readonly 'rematch-packages': Record<string, never>;
   /** Renews all verdicts that are stale. */
@@ -19,16 +21,20 @@ export type JobName = keyof JobData;
 interface JobSettings {
   /**
    * `short`: one waits at a time (for each image, where the job has one), any number run. `stately`: one waits and one
-   * runs: what is asked for while an import runs is done once more after it.
+   * runs: what is asked for while an import runs is done once more after it. `standard`: any number wait.
    */
   readonly policy: QueuePolicy;
   /** A job that takes longer than this hangs: it is given up and run again. */
   readonly expireInSeconds: number;
   readonly retryLimit: number;
+  /** What is done with the same data once it has failed for the last time, be it by an error, its time, or its worker's end. */
+  readonly deadLetter?: JobName;
 }
 
 const settings: Readonly<Record<JobName, JobSettings>> = {
-  'compose-image': { policy: 'short', expireInSeconds: 300, retryLimit: 5 },
+  // Before the one that it comes of.
+  'give-up-image': { policy: 'standard', expireInSeconds: 300, retryLimit: 10 },
+  'compose-image': { policy: 'short', expireInSeconds: 300, retryLimit: 5, deadLetter: 'give-up-image' },
   'rematch-packages': { policy: 'short', expireInSeconds: 900, retryLimit: 10 },
   'judge-images': { policy: 'short', expireInSeconds: 900, retryLimit: 10 },
   // An hour of tries in all: then the next import is due anyway.
@@ -54,6 +60,19 @@ const KEEP_FINISHED_SECONDS = 86_400;
 const QUEUE_CONNECTIONS = 4;
 /** A job that runs when the end comes has this long to finish, else it is run again elsewhere. */
 const STOP_TIMEOUT_MS = 10_000;
+
+/** `failure` is why the job that this one comes of has failed for the last time; undefined for all others. */
+type Handler<Data> = (
+  data: Data,
+  run: { readonly signal: AbortSignal; readonly failure: string | undefined },
+) => Promise<void>;
+
+/** An error as it was thrown, or what pg-boss says of a job whose time was up or whose worker fell silent. */
+function failureOf({ sourceName, sourceOutput }: JobWithMetadata): string | undefined {
+  if (sourceName === null) return undefined;
+  const output = sourceOutput as { message?: string; value?: { message?: string } } | null;
+  return output?.message ?? output?.value?.message ?? 'of an unknown cause';
+}
 
 /** The work that waits, in PostgreSQL. */
 export class Jobs implements AsyncDisposable {
@@ -128,29 +147,30 @@ export class Jobs implements AsyncDisposable {
 
   /** Runs jobs as they come, `concurrency` of each kind at a time in this process. */
   async work(
-    handlers: { readonly [Name in JobName]: (data: JobData[Name], signal: AbortSignal) => Promise<void> },
+    handlers: { readonly [Name in JobName]: Handler<JobData[Name]> },
     concurrency: number,
   ): Promise<void> {
     for (const name of names) {
-      const handle = handlers[name] as (data: object, signal: AbortSignal) => Promise<void>;
+      const handle = handlers[name] as Handler<object>;
       for (let worker = 0; worker < concurrency; worker++) await this.#startWorker(name, handle);
     }
   }
 
   /** One job at a time. Of its own, for only the first of workers that pg-boss starts together can be called by its id. */
-  async #startWorker(
-    name: JobName,
-    handle: (data: object, signal: AbortSignal) => Promise<void>,
-  ): Promise<void> {
+  async #startWorker(name: JobName, handle: Handler<object>): Promise<void> {
     const id: string = await this.#boss.work(
       name,
-      { pollingIntervalSeconds: POLL_SECONDS, notifyPollingIntervalSeconds: POLL_SECONDS },
-      async ([job]: Job[]) => {
+      {
+        pollingIntervalSeconds: POLL_SECONDS,
+        notifyPollingIntervalSeconds: POLL_SECONDS,
+        includeMetadata: true,
+      },
+      async ([job]: JobWithMetadata[]) => {
         if (!job) return;
         // Notifications are one for many jobs, or came while this one ran: so on to the next until there is none.
         this.#boss.notifyWorker(id);
         try {
-          await handle(job.data, job.signal);
+          await handle(job.data, { signal: job.signal, failure: failureOf(job) });
         } catch (err) {
           const failure = { err, job: name, ...job.data, attempt: job.retryCount + 1 };
           if (err instanceof CodedError) this.#log.warn(failure, 'job failed');

@@ -37,6 +37,7 @@ describe('jobs', () => {
   const idling = {
     'judge-images': idle,
     'compose-image': idle,
+    'give-up-image': idle,
     'rematch-packages': idle,
     'import-feeds': idle,
   };
@@ -65,6 +66,34 @@ describe('jobs', () => {
     });
     // By polls it would take minutes.
     await eventually(() => expect(done.toSorted()).toEqual(images.toSorted()), { what: 'all jobs' });
+  });
+
+  it('that have failed for the last time are given up, with the reason', async () => {
+    const data = { image: 'sha256:1', catalogerVersion: '1' };
+    await jobs.send(database, 'compose-image', data);
+    await database.query(`update gatehouse_jobs.job set retry_limit = 0`);
+    const given = Promise.withResolvers<unknown>();
+    const handlers = {
+      ...idling,
+      'compose-image': () => Promise.reject(new Error('it is broken')),
+      'give-up-image': async (data: object, { failure }: { failure: string | undefined }) =>
+        given.resolve({ ...data, failure }),
+    };
+    await jobs.work(handlers, 1);
+    expect(await given.promise).toEqual({ ...data, failure: 'it is broken' });
+  });
+
+  it('are given up, too, where those who did them fell silent each time', async () => {
+    await jobs.send(database, 'compose-image', { image: 'sha256:1', catalogerVersion: '1' });
+    await database.query(
+      `update gatehouse_jobs.job set state = 'active', retry_limit = 0, started_on = now() - interval '70 s',
+         heartbeat_on = now() - interval '60 s'`,
+    );
+    const given = Promise.withResolvers<string | undefined>();
+    const giveUp = async (_data: object, { failure }: { failure: string | undefined }) =>
+      given.resolve(failure);
+    await jobs.work({ ...idling, 'give-up-image': giveUp }, 1);
+    expect(await given.promise).toContain('heartbeat');
   });
 
   it('are done again soon if whoever did them has fallen silent', async () => {
