@@ -1,4 +1,5 @@
 import { open, readdir } from 'node:fs/promises';
+import { cutToBytes } from '@gatehouse/lib/text.ts';
 import type { ContainerProcess } from '../runtimes/runtime.ts';
 import { Mounts, type OverlayRoot } from './mounts.ts';
 import { DELETED, mappedFiles } from './proc-maps.ts';
@@ -36,8 +37,8 @@ const CHUNK_BYTES = 4_096;
 const MAX_OPEN_FILES = 1_024;
 /** As many as the core keeps of an image. */
 const MAX_LOADED = 2_000;
-/** As the core takes them. */
-const MAX_PATH_LENGTH = 1_024;
+/** As the core takes them: it indexes them. */
+const MAX_PATH_BYTES = 1_024;
 
 const MEMORY = '/memfd:';
 const ARCHIVE = /\.(jar|war)$/;
@@ -129,15 +130,11 @@ async function openArchives(folder: string): Promise<readonly string[]> {
 
 /** Whether the core takes the path; what of an image is called otherwise is of no package. */
 function isNameable(path: string): boolean {
-  return path.length <= MAX_PATH_LENGTH && path === printable(path) && !path.includes('\uFFFD');
+  return path === printable(path) && !path.includes('\uFFFD');
 }
 
 /** A name as people and the core can read it; who hides a program behind an odd one is told of all the same. */
 function printable(link: string): string {
   const path = link.endsWith(DELETED) ? link.slice(0, -DELETED.length) : link;
-  return path
-    .toWellFormed()
-    .replace(/\p{Cc}/gu, '?')
-    .slice(0, MAX_PATH_LENGTH)
-    .toWellFormed();
+  return cutToBytes(path.toWellFormed().replace(/\p{Cc}/gu, '?'), MAX_PATH_BYTES);
 }

@@ -1,3 +1,4 @@
+import { cutToBytes } from '@gatehouse/lib/text.ts';
 import type { NodeName } from '../datastore/aliases.ts';
 import { findImage } from '../datastore/images.ts';
 import {
@@ -17,8 +18,8 @@ import { shortText } from './names.ts';
 const MAX_LOADED_FILES = 2_000;
 /** Who writes and runs programs without end is told of well enough by the first ones. */
 const MAX_DRIFT = 50;
-/** Package managers that nest their folders make the longest paths, of some 300 characters. */
-const MAX_PATH_LENGTH = 1_024;
+/** In bytes, for PostgreSQL indexes no more than 2,704. Package managers that nest their folders make the longest, of 300. */
+const MAX_PATH_BYTES = 1_024;
 
 /** What a container was seen to run. */
 export interface RuntimeFacts {
@@ -64,16 +65,18 @@ function parseFacts({ container, loaded, drift }: RuntimeFacts) {
   }
   return {
     container: shortText('container id', container),
-    loaded: loaded.map((path) => parsePath('loaded', path)),
-    drift: drift.map(({ path, kind }) => ({ path: parsePath('drift', path), kind: parseKind(kind) })),
+    // What of an image is called otherwise is of no package.
+    loaded: loaded.filter((path) => path !== '' && path === printable(path)),
+    drift: drift.map(({ path, kind }) => ({ path: printable(path), kind: parseKind(kind) })),
   };
 }
 
-/** Names of files may hold anything; what could not be printed is nobody's. */
-function parsePath(field: string, path: string): string {
-  if (path !== '' && path.isWellFormed() && !/\p{Cc}/u.test(path))
-    return shortText(`${field} path`, path, MAX_PATH_LENGTH);
-  throw new CoreError('invalid_request', `a path in ${field} is empty or not printable`);
+/**
+ * Names of files may hold anything, and whoever runs a program chooses its name: an odd one is told as it can be, and costs
+ * the others of its report nothing.
+ */
+function printable(path: string): string {
+  return cutToBytes(path.toWellFormed().replace(/\p{Cc}/gu, '?'), MAX_PATH_BYTES);
 }
 
 function parseKind(text: string): DriftedFile['kind'] {

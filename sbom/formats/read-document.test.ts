@@ -285,6 +285,8 @@ describe('an SBOM of any tool', () => {
         library('pkg:deb/debian/bash@5?distro=debian-12'),
         library('pkg:deb/debian/zlib@5?distro=debian-12'),
         library('pkg:deb/ubuntu/curl@7?distro=ubuntu-22.04'),
+        library(`pkg:npm/${encodeURIComponent('\u6f22'.repeat(200))}@1`),
+        library(`pkg:swift/nio@1?a=${'b'.repeat(1_200)}`),
       ]),
     );
     expect(contents.packages).toHaveLength(2);
@@ -296,6 +298,8 @@ describe('an SBOM of any tool', () => {
       'document.components[4]: any is left out: its package URL has parts that its type has not',
       'document.components[5]: any is left out: its name or version is too long, or cannot be printed',
       'document.components[8]: any is left out: it is of another system than debian 12',
+      'document.components[9]: any is left out: its package URL would have more than 1200 bytes',
+      'document.components[10]: any is left out: its package URL would have more than 1200 bytes',
     ]);
   });
 

@@ -140,13 +140,33 @@ describe('what the core is told that containers run', () => {
 
   it.each([
     ['too many files', { loaded: Array.from({ length: 2_001 }, (_, index) => `${index}`) }],
-    ['an endless path', { loaded: ['a'.repeat(1_025)] }],
-    ['a path that is not printable', { loaded: ['a\nb'] }],
-    ['an empty path', { drift: [{ path: '', kind: 'written' }] }],
     ['a kind that there is not', { drift: [{ path: '/a', kind: 'odd' }] }],
   ])('refuses %s', async (_what, said) => {
     const call = running.agents.n1.reportRuntimeFacts({ container: 'c7', loaded: [], drift: [], ...said });
     await expect(call).rejects.toMatchObject({ code: 'core_rejected' });
+  });
+
+  it('keeps what it can of names without end or print, and all others of the report', async () => {
+    await using watcher = new Watcher().follow(running.webhook);
+    const image = await vulnerable();
+    await bring(running.agents.n1, image);
+    await runs(image, 'c9');
+    // Of characters with no pattern, for PostgreSQL packs what has one; three bytes each.
+    const endless = Array.from({ length: 1_000 }, (_, index) =>
+      String.fromCodePoint(0x4e00 + ((index * 7_919) % 20_000)),
+    ).join('');
+    const drift = [`/tmp/${endless}`, '/tmp/a\nb', '/tmp/miner'].map((path) => ({ path, kind: 'written' }));
+    const loaded = [endless, 'a\nb', '', LIBRARY];
+    expect(await running.agents.n1.reportRuntimeFacts({ container: 'c9', loaded, drift })).toBe(true);
+    await watcher.until(image.digest, ({ findings }) => findings.some((each) => each.loaded));
+    const paths = (await listDrift('?limit=500')).flatMap((each) =>
+      each.container === 'c9' ? [String(each.path)] : [],
+    );
+    expect(paths.toSorted()).toEqual([
+      '/tmp/a?b',
+      '/tmp/miner',
+      expect.stringMatching(/^\/tmp\/\p{Lo}{339}$/u),
+    ]);
   });
 
   it('keeps so many files and no more, of an image and of a container', async () => {
