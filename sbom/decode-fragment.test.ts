@@ -3,7 +3,7 @@ import { zstdCompress, zstdCompressSync, zstdDecompress } from 'node:zlib';
 import { describe, expect, it } from 'vitest';
 import { decodeFragment } from './decode-fragment.ts';
 import { encodeFragment } from './encode-fragment.ts';
-import type { Fragment } from './fragment.ts';
+import { type Fragment, MAX_PACKAGES } from './fragment.ts';
 import { catalogBlob } from './layer/catalog-blob.ts';
 import { blobOf, tarOf } from './testing/archives.ts';
 
@@ -99,10 +99,32 @@ describe('a fragment', () => {
     });
   });
 
+  it('is neither sent nor taken with more packages than an image may have', async () => {
+    const named = (_: unknown, at: number) => ({
+      type: 'deb' as const,
+      name: `p${`${at}`.padStart(6, '0')}`,
+      version: '1',
+    });
+    const fragment = await sample();
+    const [first, ...rest] = fragment.evidence;
+    const evidence = (count: number) =>
+      first ? [{ ...first, packages: Array.from({ length: count }, named) }, ...rest] : [];
+    const most = MAX_PACKAGES - rest.reduce((sum, { packages }) => sum + packages.length, 0);
+    const fits = await encodeFragment({ ...fragment, evidence: evidence(most) });
+    expect((await decodeFragment(fits)).evidence[0]?.packages).toHaveLength(most);
+    const tooMany = { ...fragment, evidence: evidence(most + 1) };
+    await expect(encodeFragment(tooMany)).rejects.toMatchObject({ code: 'fragment_too_large' });
+    await expect(decodeFragment(await tampered('evidence', tooMany.evidence))).rejects.toMatchObject({
+      code: 'fragment_invalid',
+      cause: { message: `it names ${MAX_PACKAGES + 1} packages; the most is ${MAX_PACKAGES}` },
+    });
+  });
+
   it.each([
     ['nothing', Buffer.alloc(0)],
     ['text', Buffer.from('hello')],
-    ['bytes that would grow without end', zstdCompressSync(Buffer.alloc(129 * 1024 * 1024))],
+    ['bytes that would grow without end', zstdCompressSync(Buffer.alloc(65 * 1024 * 1024))],
+    ['more values than are taken apart', zstdCompressSync(Buffer.from(`[${'[],'.repeat(3_000_000)}[]]`))],
   ])('is not made from %s', async (_what, bytes) => {
     await expect(decodeFragment(bytes)).rejects.toMatchObject({ code: 'fragment_invalid' });
   });

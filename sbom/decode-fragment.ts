@@ -1,7 +1,13 @@
+import { setImmediate } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { zstdDecompress } from 'node:zlib';
 import { CATALOGER_VERSION_FORM } from './catalogers/table.ts';
-import { FRAGMENT_FORMAT, MAX_FRAGMENT_JSON_BYTES } from './encode-fragment.ts';
+import {
+  beyondFragment,
+  FRAGMENT_FORMAT,
+  MAX_FRAGMENT_JSON_BYTES,
+  tooManyPackages,
+} from './encode-fragment.ts';
 import { SbomError } from './errors.ts';
 import {
   type Evidence,
@@ -30,7 +36,13 @@ const CATALOGER_NAME = /^[a-z][a-z0-9-]{0,31}$/;
 export async function decodeFragment(bytes: Buffer): Promise<Fragment> {
   try {
     const json = await promisify(zstdDecompress)(bytes, { maxOutputLength: MAX_FRAGMENT_JSON_BYTES });
-    const fragment = parseFragment(new JsonValue(JSON.parse(json.toString('utf8')), 'fragment'));
+    const beyond = beyondFragment(json);
+    if (beyond !== undefined) throw new ShapeFault(`it ${beyond}`);
+    const value: unknown = JSON.parse(json.toString('utf8'));
+    // A large one takes a second in all: others have their turn between the steps.
+    await setImmediate();
+    const fragment = parseFragment(new JsonValue(value, 'fragment'));
+    await setImmediate();
     checkEntries(fragment);
     return fragment;
   } catch (cause) {
@@ -161,6 +173,8 @@ function parseProblem(value: JsonValue): Problem {
 
 /** What no single value shows: nothing lies below a file, no path is two things, and evidence is a file. */
 function checkEntries(fragment: Fragment): void {
+  const tooMany = tooManyPackages(fragment);
+  if (tooMany !== undefined) throw new ShapeFault(`it ${tooMany}`);
   const symlinks = fragment.symlinks.map(({ path }) => path);
   const leafLists = [fragment.files, symlinks, fragment.others, fragment.whiteouts];
   const folderLists = [fragment.emptyFolders, fragment.opaques];

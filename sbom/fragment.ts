@@ -98,6 +98,8 @@ export const imageProblemCodes = {
 
 /** The largest image on record has 113,836 files in all its layers together. */
 export const MAX_ENTRIES = 500_000;
+/** All of Debian has 64,000 binary packages; the images with the most have a few thousand. */
+export const MAX_PACKAGES = 100_000;
 /** PATH_MAX of Linux: no longer path can be opened there. */
 export const MAX_PATH_BYTES = 4096;
 /** Keeps recursion shallow; trees that are deeper, as PATH_MAX allows, are not made to be used. */

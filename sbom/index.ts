@@ -22,7 +22,8 @@ export {
   problemCodes,
   type Symlink,
 } from './fragment.ts';
-export { fold } from './image/fold.ts';
+export { fold, ImageFold } from './image/fold.ts';
+export { weightOf } from './image/fragment-weight.ts';
 export type { ImageContents, ImagePackage, ImageProblem, Location } from './image/image-contents.ts';
 export { packageUrl } from './image/package-url.ts';
 export { JsonValue } from './json-shape.ts';

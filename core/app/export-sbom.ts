@@ -26,7 +26,11 @@ export async function exportSbom(
   digest: string,
   format: (typeof exportFormats)[number],
 ): Promise<{ readonly format: SbomDocument['format']; readonly text: string | Buffer }> {
-  const sql = app.database;
+  // One connection for all of it.
+  return app.database.transaction((sql) => exportIn(sql, digest, format));
+}
+
+async function exportIn(sql: Sql, digest: string, format: (typeof exportFormats)[number]) {
   const image = await findImage(sql, digest);
   const uploaded = image && (await uploadedSbom(sql, digest));
   if (format === 'original') {

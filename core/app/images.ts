@@ -1,10 +1,10 @@
 import { packageKeys } from '@gatehouse/advisories';
 import type { VerdictState } from '@gatehouse/policies';
-import { decodeFragment, type Fragment, fold, type ImageContents, isOfSystem } from '@gatehouse/sbom';
+import { decodeFragment, fold, type ImageContents, ImageFold, isOfSystem, weightOf } from '@gatehouse/sbom';
 import { findRoot } from '../datastore/container-roots.ts';
 import type { Sql } from '../datastore/database.ts';
 import { findImage, type ImageRow, setComposed } from '../datastore/images.ts';
-import { layersOf, type StoredLayer } from '../datastore/layers.ts';
+import { fragmentOf, layersOf, type StoredLayer } from '../datastore/layers.ts';
 import {
   type ImagePackage,
   type PackageKey,
@@ -14,6 +14,7 @@ import {
 import { loadedFiles } from '../datastore/runtime-facts.ts';
 import { markKeys, markVerdicts } from '../datastore/stale.ts';
 import type { App } from './app.ts';
+import { decoding } from './fragments.ts';
 import { uploadedContents } from './uploaded-sboms.ts';
 import { mayReplace, saysLess, versionsBehind } from './versions.ts';
 
@@ -42,9 +43,9 @@ export async function composeImage(app: App, digest: string, catalogerVersion: s
     const by = isThere ? catalogerVersion : undefined;
     if (!read?.isAny && (await composeUploaded(app, sql, image, by))) return;
     if (!read) return;
-    const { contents, root, diffIds } = read;
+    const { contents, root, diffIds, leftOut } = read;
     await setComposed(sql, digest, {
-      ...stateOf(image, { layers, root, problems: contents.problems }),
+      ...stateOf(image, { layers, root, leftOut, problems: contents.problems }),
       os: contents.os ?? root?.os,
       source: 'layers',
       catalogerVersion,
@@ -63,17 +64,15 @@ export async function readContents(
   layers: readonly StoredLayer[],
   catalogerVersion: string,
 ) {
-  const readable = await readableLayers(layers);
+  using _turn = await decoding.take();
   const loaded = await loadedFiles(sql, image.digest);
-  const contents = fold(
-    readable.map(({ fragment }) => fragment),
-    loaded,
-  );
-  const isWhole = layers.every(({ fragment }) => fragment !== null);
+  const { folded, diffIds, leftOut } = await foldLayers(sql, layers);
+  const contents = folded.contents(loaded);
+  const isWhole = layers.every(({ unreadable }) => unreadable === null);
   const encoded = isWhole ? undefined : await findRoot(sql, image.digest, catalogerVersion);
   const root = encoded && fold([await decodeFragment(encoded)], loaded);
-  const isAny = isWhole || readable.length > 0 || root !== undefined;
-  return { contents, root, diffIds: readable.map(({ diffId }) => diffId), isAny };
+  const isAny = isWhole || diffIds.length > 0 || root !== undefined;
+  return { contents, root, diffIds, leftOut, isAny };
 }
 
 /** Whether anyone has said what it is made of. */
@@ -103,6 +102,13 @@ async function composeUploaded(
   return true;
 }
 
+/**
+ * About what the fold of an image may take in memory, as `weightOf` counts: 700,000 files or 240,000 packages. The
+ * largest image on record has 113,836 files; one layer at the bounds is always folded.
+ */
+const MAX_IMAGE_WEIGHT = 128 * 1024 * 1024;
+const TOO_LARGE = 'the image has more files and packages than are read of one';
+
 const FROM_ROOT =
   'What a running container of the image shows was read instead, where the container may have hidden or added things';
 
@@ -127,17 +133,21 @@ function stateOf(
     readonly layers: readonly StoredLayer[];
     /** What a container of the image shows. */
     readonly root: ImageContents | undefined;
+    /** From which layer on nothing was folded. */
+    readonly leftOut: string | undefined;
     readonly problems: ImageContents['problems'];
   },
 ): { state: VerdictState; reason: string | undefined } {
-  const { layers, root, problems } = read;
-  const unreadable = layers.filter((layer) => layer.fragment === null);
+  const { layers, root, leftOut, problems } = read;
+  const unreadable = layers.filter((layer) => layer.unreadable !== null);
   const [layer] = unreadable;
   if (layer) {
     const reason = unreadableReason(layer, unreadable.length, layers.length);
     if (root) return { state: 'partial', reason: `${reason}. ${FROM_ROOT}` };
     return { state: unreadable.length < layers.length ? 'partial' : 'failed', reason };
   }
+  if (leftOut !== undefined)
+    return { state: 'partial', reason: `layer ${leftOut} and all above it: ${TOO_LARGE}` };
   // A manifest that is broken is of one package, and of none that would work. Where a whole database or a file beyond
   // the bounds was not read, anything may be in it.
   const unread = problems.find(
@@ -152,14 +162,24 @@ function stateOf(
   return { state: 'ready', reason: undefined };
 }
 
-/** The layers that could be read, from the bottom to the top: what a folder says, depends on its place. */
-async function readableLayers(
-  layers: readonly StoredLayer[],
-): Promise<readonly { diffId: string; fragment: Fragment }[]> {
-  const readable = [];
-  for (const { diffId, fragment } of layers)
-    if (fragment) readable.push({ diffId, fragment: await decodeFragment(fragment) });
-  return readable;
+/**
+ * Folds the layers that could be read, from the bottom to the top, with one decoded fragment at a time beside what they
+ * come to. What is beyond the bound is left out, and so is all above it: that would stand on something else.
+ */
+async function foldLayers(sql: Sql, layers: readonly StoredLayer[]) {
+  const folded = new ImageFold();
+  const diffIds: string[] = [];
+  let weight = 0;
+  for (const layer of layers) {
+    const encoded = await fragmentOf(sql, layer);
+    if (!encoded) continue;
+    const fragment = await decodeFragment(encoded);
+    weight += weightOf(fragment);
+    if (weight > MAX_IMAGE_WEIGHT && diffIds.length > 0) return { folded, diffIds, leftOut: layer.diffId };
+    folded.add(fragment);
+    diffIds.push(layer.diffId);
+  }
+  return { folded, diffIds, leftOut: undefined };
 }
 
 /** A package as an image holds it. */

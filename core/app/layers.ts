@@ -7,6 +7,7 @@ import { insertFragment, insertUnreadable, type LayerKey, unknownLayers } from '
 import { endLease, endLeases } from '../datastore/leases.ts';
 import { CoreError } from '../errors.ts';
 import type { App } from './app.ts';
+import { decoding } from './fragments.ts';
 import { digest, reasonText, shortText } from './names.ts';
 import { nameOf } from './nodes.ts';
 import { mayReplace, versionsBehind } from './versions.ts';
@@ -79,6 +80,7 @@ export async function parseFragment(what: string, upload: FragmentUpload): Promi
   if (contentDigest !== upload.contentDigest)
     throw new CoreError('layer_broken', `the content of ${what} has another digest than announced`);
   let fragment: Fragment;
+  using _turn = await decoding.take();
   try {
     fragment = await decodeFragment(upload.content);
   } catch (cause) {

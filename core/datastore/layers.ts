@@ -9,10 +9,9 @@ export interface LayerKey {
   readonly chainId: string;
 }
 
-/** A layer as it is kept: its fragment, or why there is none. */
-export interface StoredLayer {
-  readonly diffId: string;
-  readonly fragment: Buffer | null;
+/** A layer as it is kept. */
+export interface StoredLayer extends LayerKey {
+  /** Why there is no fragment of it; null if there is one. */
   readonly unreadable: string | null;
 }
 
@@ -27,13 +26,26 @@ export function layersOf(
   catalogerVersions: readonly string[],
 ): Promise<StoredLayer[]> {
   return sql.query<StoredLayer>(
-    `select distinct on (wanted.position) wanted.diff_id as "diffId", layer.fragment, layer.unreadable
+    `select distinct on (wanted.position) wanted.diff_id as "diffId", layer.cataloger_version as "catalogerVersion",
+       layer.chain_id as "chainId", layer.unreadable
      from unnest($1::text[], $2::text[]) with ordinality as wanted (diff_id, chain_id, position)
      join gatehouse.layers layer on layer.diff_id = wanted.diff_id and layer.cataloger_version = any($3)
        and layer.chain_id in ('', wanted.chain_id)
      order by wanted.position, layer.fragment is null, array_position($3, layer.cataloger_version), layer.chain_id`,
     [diffIds, chainIds(diffIds), catalogerVersions],
   );
+}
+
+/** The fragment of a layer that has one. */
+export async function fragmentOf(
+  sql: Sql,
+  { diffId, catalogerVersion, chainId }: LayerKey,
+): Promise<Buffer | undefined> {
+  const [row] = await sql.query<{ fragment: Buffer | null }>(
+    `select fragment from gatehouse.layers where diff_id = $1 and cataloger_version = $2 and chain_id = $3`,
+    [diffId, catalogerVersion, chainId],
+  );
+  return row?.fragment ?? undefined;
 }
 
 /**

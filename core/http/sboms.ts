@@ -13,7 +13,7 @@ const mediaTypes = {
 /** Whatever a document is sent as, it says itself what it is. */
 const accepted = ['application/json', ...Object.values(mediaTypes)];
 
-/** A document of 32 MiB takes up to 180 MiB while it is read, beside itself; a core in a cluster has 1 GiB. */
+/** A document of 16 MiB takes up to 90 MiB while it is read, beside itself; a core in a cluster has 1 GiB. */
 const MAX_UPLOADS_AT_ONCE = 2;
 /** The answer names so many of what was left out; the number says how many there are. */
 const MAX_LEFT_OUT = 50;

@@ -1,10 +1,8 @@
+import { MAX_PACKAGES } from '../fragment.ts';
 import { isSoundOs } from '../os-release.ts';
 import { isSound, packageKey } from '../package.ts';
 import { type Cataloger, EvidenceFault, type Findings } from './cataloger.ts';
 import { type FilePart, type FileParts, OutsideParts, type WantedPart } from './file-parts.ts';
-
-/** All of Debian has 64,000 binary packages. */
-const MAX_PACKAGES = 100_000;
 
 const UNSOUND = { code: 'evidence_invalid', message: 'a text is empty, endless or not printable' } as const;
 

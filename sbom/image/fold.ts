@@ -16,19 +16,35 @@ const OS_RELEASE_PATHS = ['etc/os-release', 'usr/lib/os-release'];
  * mapped, by their paths in the image.
  */
 export function fold(fragments: readonly Fragment[], ran: readonly string[] = []): ImageContents {
-  const tree = new ImageTree();
-  for (const [layer, fragment] of fragments.entries()) tree.add(fragment, layer);
-  const evidence = visibleEvidence(tree);
-  const os = findOs(tree);
-  const { packages, problems } = gatherPackages(evidence, os);
-  const loaded = loadedPackages(tree, packages, ran);
-  return {
-    os,
-    packages: packages.map((each) => (loaded.has(each) ? { ...each, loaded: true } : each)),
-    problems: [...fragments.flatMap(layerProblems), ...evidence.flatMap(evidenceProblem), ...problems].sort(
-      byLayer,
-    ),
-  };
+  const image = new ImageFold();
+  for (const fragment of fragments) image.add(fragment);
+  return image.contents(ran);
+}
+
+/** The same layer by layer, so that no more than one fragment has to be in memory beside what they come to. */
+export class ImageFold {
+  readonly #tree = new ImageTree();
+  readonly #problems: ImageProblem[] = [];
+  #layers = 0;
+
+  /** Puts the next layer on top. */
+  add(fragment: Fragment): void {
+    const layer = this.#layers++;
+    this.#tree.add(fragment, layer);
+    for (const each of layerProblems(fragment, layer)) this.#problems.push(each);
+  }
+
+  contents(ran: readonly string[] = []): ImageContents {
+    const evidence = visibleEvidence(this.#tree);
+    const os = findOs(this.#tree);
+    const { packages, problems } = gatherPackages(evidence, os);
+    const loaded = loadedPackages(this.#tree, packages, ran);
+    return {
+      os,
+      packages: packages.map((each) => (loaded.has(each) ? { ...each, loaded: true } : each)),
+      problems: [...this.#problems, ...evidence.flatMap(evidenceProblem), ...problems].sort(byLayer),
+    };
+  }
 }
 
 function layerProblems({ problems }: Fragment, layer: number): ImageProblem[] {
