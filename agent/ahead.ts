@@ -1,4 +1,4 @@
-import { type BringParts, catalog, isUnreadable, placeOf } from './bring-layer.ts';
+import { type BringParts, catalog, isUnreadable, placesIn } from './bring-layer.ts';
 import { type ImageOrigin, originOf } from './image-worker.ts';
 import type { Outbox } from './outbox.ts';
 import type { Inventory, Runtime, RuntimeImage } from './runtimes/runtime.ts';
@@ -74,11 +74,13 @@ async function catalogAhead(
   const layers = await origin.layersOf(image, signal);
   const unread = [...new Set(layers.diffIds)]
     .filter((diffId) => !known.has(diffId))
-    .map((diffId) => placeOf(image, layers, diffId))
+    .flatMap((diffId) => placesIn(image, layers, diffId))
     .filter((layer) => !outbox.has(layer));
   if (unread.length === 0) return true;
   await using places = await origin.placesOf(image, layers, signal);
   for (const layer of unread) {
+    // What it said in a lower place may hold in all.
+    if (outbox.has(layer)) continue;
     try {
       if (!(await outbox.put(await catalog(parts, places, layer, signal)))) return false;
     } catch (err) {

@@ -41,32 +41,47 @@ export interface Layer {
   readonly chainId: string;
 }
 
-/** A layer of an image by its diff id. */
-export function placeOf(image: RuntimeImage, { diffIds }: ImageLayers, diffId: string): Layer {
-  const index = diffIds.indexOf(diffId);
-  return { image: image.digest, diffId, index, chainId: chainIds(diffIds)[index] ?? '' };
+/** A layer of an image by its diff id, in each place that it has there; one that the node does not know has one, too. */
+export function placesIn(
+  image: RuntimeImage,
+  { diffIds }: ImageLayers,
+  diffId: string,
+): readonly [Layer, ...Layer[]] {
+  const chains = chainIds(diffIds);
+  const at = (index: number): Layer => ({ image: image.digest, diffId, index, chainId: chains[index] ?? '' });
+  const [first = -1, ...others] = diffIds.flatMap((each, index) => (each === diffId ? [index] : []));
+  return [at(first), ...others.map(at)];
 }
 
-/** Catalogs a layer and uploads what it says; tells the core if it cannot be read, and then gives why. */
+/**
+ * Catalogs a layer and uploads what it says: once, or in each of its places where that holds in its own only. Tells the
+ * core if it cannot be read in one of those, and then gives why: rather what may pass than what stays.
+ */
 export async function bringLayer(
   parts: BringParts,
   places: LayerPlaces,
-  layer: Layer,
+  layers: readonly [Layer, ...Layer[]],
   signal: AbortSignal,
 ): Promise<AgentError | undefined> {
   const { core, metrics, log } = parts;
-  const { diffId } = layer;
-  try {
-    await send(parts, await catalog(parts, places, layer, signal), signal);
-    return undefined;
-  } catch (error) {
-    if (!isUnreadable(error)) throw error;
-    metrics.layers.inc({ result: 'unreadable' });
-    log.warn({ err: error, image: layer.image, layer: diffId }, 'layer unreadable');
-    const report = { diffId, catalogerVersion: CATALOGER_VERSION, reason: error.message };
-    await core.reportUnreadableLayer(report, signal);
-    return error;
+  const [{ image, diffId }] = layers;
+  let unread: AgentError | undefined;
+  for (const layer of layers) {
+    try {
+      const cataloged = await catalog(parts, places, layer, signal);
+      await send(parts, cataloged, signal);
+      if (cataloged.opacity === 'exact') return undefined;
+    } catch (error) {
+      if (!isUnreadable(error)) throw error;
+      if (unread?.code !== 'layer_hindered') unread = error;
+    }
   }
+  if (!unread) return undefined;
+  metrics.layers.inc({ result: 'unreadable' });
+  log.warn({ err: unread, image, layer: diffId }, 'layer unreadable');
+  const report = { diffId, catalogerVersion: CATALOGER_VERSION, reason: unread.message };
+  await core.reportUnreadableLayer(report, signal);
+  return unread;
 }
 
 export function isUnreadable(error: unknown): error is AgentError {
@@ -115,6 +130,22 @@ export async function send(
   }
   metrics.uploadedBytes.inc(upload.content.length);
   await outbox?.delivered(upload);
+}
+
+/** Sends what waits of a layer; false if that is not all that it says. */
+export async function sendWaiting(
+  parts: BringParts,
+  layers: readonly Layer[],
+  signal: AbortSignal,
+): Promise<boolean> {
+  let isWhole = true;
+  for (const layer of layers) {
+    const waiting = await parts.outbox?.read(layer);
+    if (waiting) await send(parts, waiting, signal);
+    if (waiting?.opacity === 'exact') return true;
+    if (!waiting) isWhole = false;
+  }
+  return isWhole;
 }
 
 /** Whether the core finds something wrong with what it was told: then it is this image's fault, not that of the way. */

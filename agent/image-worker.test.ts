@@ -1,7 +1,12 @@
+import { mkdtempDisposable } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
 import { CoreClientError } from '@gatehouse/core-client';
+import { noLog } from '@gatehouse/lib/log.ts';
 import { chainIds, decodeFragment } from '@gatehouse/sbom';
 import { beforeEach, describe, expect, it, vi } from 'vitest';
 import { bringImage, originOf } from './image-worker.ts';
+import { Outbox } from './outbox.ts';
 import type { RuntimeImage } from './runtimes/runtime.ts';
 import { digestOf, MemoryCore, MemoryNode, partsOf } from './testing/node.ts';
 
@@ -46,6 +51,45 @@ describe('an image of a node', () => {
     await bring(node.add('base', 'one'));
     await bring(node.add('base', 'two', 'same', 'same'));
     expect(node.read).toEqual(['base', 'one', 'two', 'same'].map(digestOf));
+  });
+
+  it('has a layer read in each place that it has, where what it says holds in that one only', async () => {
+    const uploads: string[] = [];
+    core.uploadLayer = async (layer) => {
+      uploads.push(layer.chainId);
+      core.layers.set(layer.diffId, layer);
+    };
+    node.catalogBlob = async (blob) => {
+      const { fragment } = await MemoryNode.prototype.catalogBlob.call(node, blob);
+      return { fragment: { ...fragment, opacity: blob.name === digestOf('twice') ? 'chain' : 'exact' } };
+    };
+    expect(await bring(node.add('twice', 'between', 'twice', 'between'))).toEqual({ whole: true });
+    const chains = chainIds(['twice', 'between', 'twice'].map(digestOf));
+    expect(uploads.toSorted()).toEqual([...chains].toSorted());
+  });
+
+  it('has what waits of a layer sent for each place that it has, and the rest read', async () => {
+    await using folder = await mkdtempDisposable(path.join(tmpdir(), 'gatehouse-outbox-'));
+    const outbox = await Outbox.open(folder.path, 1_000_000, noLog);
+    node.catalogBlob = async (blob) => {
+      const { fragment } = await MemoryNode.prototype.catalogBlob.call(node, blob);
+      return { fragment: { ...fragment, opacity: 'chain' } };
+    };
+    const image = node.add('twice', 'twice');
+    const chains = chainIds(['twice', 'twice'].map(digestOf));
+    const bringNow = async () =>
+      bringImage({ ...partsOf(node, core), outbox }, originOf(node, await node.inventory()), image, none());
+    const uploads: string[] = [];
+    core.uploadLayer = async ({ chainId }) => {
+      // It goes away after the first.
+      if (uploads.length > 0) throw new CoreClientError('core_unavailable', 'away');
+      uploads.push(chainId);
+    };
+    await expect(bringNow()).rejects.toThrow('away');
+    core.uploadLayer = async ({ chainId }) => void uploads.push(chainId);
+    expect(await bringNow()).toEqual({ whole: true });
+    expect(outbox.isEmpty).toBe(true);
+    expect(new Set(uploads)).toEqual(new Set(chains));
   });
 
   it('goes on without a layer that cannot be read, and says why', async () => {

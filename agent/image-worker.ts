@@ -1,6 +1,6 @@
 import type { MissingLayers } from '@gatehouse/core-client';
 import { CATALOGER_VERSION } from '@gatehouse/sbom';
-import { type BringParts, bringLayer, type CoreForAgents, placeOf, send } from './bring-layer.ts';
+import { type BringParts, bringLayer, type CoreForAgents, placesIn, sendWaiting } from './bring-layer.ts';
 import { bringRoot } from './bring-root.ts';
 import { Leases } from './leases.ts';
 import type { Registries, RegistryLayers } from './registry-layers.ts';
@@ -43,7 +43,7 @@ export async function bringImage(
   image: RuntimeImage,
   signal: AbortSignal,
 ): Promise<Brought> {
-  const { core, outbox, log } = parts;
+  const { core, log } = parts;
   const { missing, described } = await ask(core, origin, image, signal);
   const leased = new Map(missing.leased.map(({ diffId, endsInMs }) => [diffId, endsInMs]));
   log.info(
@@ -56,9 +56,7 @@ export async function bringImage(
   const toRead = new Set(missing.diffIds);
   // What waits here is sent, whoever else works at it.
   for (const diffId of [...toRead, ...leased.keys()]) {
-    const waiting = await outbox?.read(placeOf(image, layers, diffId));
-    if (!waiting) continue;
-    await send(parts, waiting, signal);
+    if (!(await sendWaiting(parts, placesIn(image, layers, diffId), signal))) continue;
     leases.settled(diffId);
     toRead.delete(diffId);
     leased.delete(diffId);
@@ -91,7 +89,7 @@ async function bringLayers(
   let whole = true;
   let mayPass = false;
   for (const diffId of toRead) {
-    const unread = await bringLayer(parts, places, placeOf(image, layers, diffId), signal);
+    const unread = await bringLayer(parts, places, placesIn(image, layers, diffId), signal);
     whole &&= unread === undefined;
     mayPass ||= unread?.code === 'layer_hindered';
     leases.settled(diffId);

@@ -73,7 +73,10 @@ export async function hearOf(
   await app.jobs.send(sql, 'judge-images', {});
 }
 
-/** An SBOM may have been uploaded for the digest of a manifest, when nobody knew yet whose that is. */
+/**
+ * An SBOM may have been uploaded for the digest of a manifest, when nobody knew yet whose that is. Who asks for the same
+ * jobs in another order may wait in a circle with this: PostgreSQL ends that after a second, and one begins anew.
+ */
 async function takeOverUploads(
   app: App,
   sql: Sql,

@@ -66,7 +66,7 @@ export async function findImage(
   return row;
 }
 
-/** Locks images until the transaction ends, always in the same order so that nobody waits in a circle. */
+/** Locks images until the transaction ends, always in the same order so that no two who lock several wait in a circle. */
 export function lockImages(sql: Sql, digests: readonly string[]): Promise<ImageRow[]> {
   return sql.query<ImageRow>(
     `select ${columns} from gatehouse.images where digest = any($1) order by digest for update`,
