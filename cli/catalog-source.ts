@@ -1,11 +1,12 @@
 import { readFile, stat } from 'node:fs/promises';
 import { OptionError } from '@gatehouse/lib/options.ts';
 import {
-  catalogFolder,
+  catalogOwnFolder,
   type DescribedImage,
   fold,
   readSbomDocument,
   type SbomDocument,
+  SbomError,
   type SourceImage,
 } from '@gatehouse/sbom';
 import { catalogLayers, type Progress } from './catalog-layers.ts';
@@ -61,7 +62,13 @@ async function catalogDirectory(folder: string, signal: AbortSignal): Promise<De
       hint: FORMS,
     });
   }
-  const fragment = await catalogFolder({ layers: [folder], index: 0, signal });
+  const fragment = await catalogOwnFolder(folder, signal).catch((cause: unknown) => {
+    if (!(cause instanceof SbomError && cause.code === 'layer_too_large')) throw cause;
+    throw new SbomError(cause.code, cause.message, {
+      cause,
+      hint: 'Name a smaller folder, such as dir:/usr.',
+    });
+  });
   return { name: folder, digest: undefined, diffIds: [], contents: fold([fragment]) };
 }
 

@@ -83,6 +83,8 @@ export const problemCodes = {
   path_blocked: 'A path leads through something that is not a folder, or in circles; the entry was left out.',
   link_broken: 'A hard link names a file that the layer does not have; the entry was left out.',
   whiteout_invalid: 'A whiteout names nothing; it was ignored.',
+  not_permitted: 'A folder or file may not be read by this user, or its disk fails; it was left out.',
+  mounted: 'Another file system is mounted there; what is in it was left out.',
   overlay_attribute: 'The archive sets an attribute of overlayfs that moves content about; it was ignored.',
 } as const;
 
@@ -106,3 +108,10 @@ export const MAX_PATH_BYTES = 4096;
 export const MAX_DEPTH = 256;
 /** All paths of a layer together: 500,000 of them with the 80 characters that paths have on average. */
 export const MAX_PATHS_LENGTH = 40_000_000;
+
+/** How much a layer, or a folder, may hold. */
+export interface TreeLimits {
+  readonly entries: number;
+  readonly pathsLength: number;
+}
+export const layerLimits: TreeLimits = { entries: MAX_ENTRIES, pathsLength: MAX_PATHS_LENGTH };

@@ -29,7 +29,7 @@ export { packageUrl } from './image/package-url.ts';
 export { JsonValue } from './json-shape.ts';
 export { type LayerBlob, streamFile } from './layer/blob-reader.ts';
 export { catalogBlob } from './layer/catalog-blob.ts';
-export { catalogFolder, catalogRoot, type Turn } from './layer/catalog-folder.ts';
+export { catalogFolder, catalogOwnFolder, catalogRoot, type Turn } from './layer/catalog-folder.ts';
 export type { ContainerRoot } from './layer/opacity.ts';
 export type { Examiner } from './layer/read-file.ts';
 export { type TarSplit, tarSplitBlob, tarSplitOpaques } from './layer/tar-split.ts';

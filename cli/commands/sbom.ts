@@ -1,5 +1,5 @@
 import { describeOptions, OptionError, oneOf, readOptions } from '@gatehouse/lib/options.ts';
-import { type DescribedImage, toCycloneDx, toSpdx } from '@gatehouse/sbom';
+import { type DescribedImage, problemCodes, toCycloneDx, toSpdx } from '@gatehouse/sbom';
 import { catalogSource, sourceForms } from '../catalog-source.ts';
 import { imageOptions } from '../open-image.ts';
 import { sourceRuntimeOptions } from '../stored-image.ts';
@@ -26,6 +26,9 @@ ${sourceForms.map((form) => `  ${form}`).join('\n')}`,
   example: 'gatehouse sbom docker-archive:app.tar -o purls',
 };
 
+/** As many as fit a screen; an ordinary user may not read hundreds of the folders of a machine. */
+const MAX_TOLD = 20;
+
 /** Catalogs one image and prints what it holds; what could not be read is told on stderr. */
 export async function sbom(argv: readonly string[]): Promise<void> {
   // No source has that name: each begins with a scheme and a colon.
@@ -47,10 +50,23 @@ export async function sbom(argv: readonly string[]): Promise<void> {
   const ending = new AbortController();
   process.once('SIGINT', () => ending.abort());
   const image = await catalogSource(source, values, showProgress, ending.signal);
-  for (const { path, code, message } of image.contents.problems) {
-    process.stderr.write(`gatehouse: ${path}: ${message ?? code}\n`);
-  }
+  tellProblems(source, image);
   process.stdout.write(formats[values.output]?.(image) ?? '');
+}
+
+/** What was not read, and that nothing was found where nothing may have been looked for. */
+function tellProblems(source: string, { contents: { packages, problems } }: DescribedImage): void {
+  const lines = problems.slice(0, MAX_TOLD).map(({ path, code, message }) => {
+    return `${path}: ${message ?? (isEntryProblem(code) ? problemCodes[code] : code)}`;
+  });
+  if (problems.length > MAX_TOLD)
+    lines.push(`and ${problems.length - MAX_TOLD} more that were not read as a whole`);
+  if (packages.length === 0) lines.push(`no packages were found in ${source}`);
+  for (const line of lines) process.stderr.write(`gatehouse: ${line}\n`);
+}
+
+function isEntryProblem(code: string): code is keyof typeof problemCodes {
+  return Object.hasOwn(problemCodes, code);
 }
 
 /** One line that is written over itself, on a terminal only. */

@@ -9,7 +9,7 @@ import { encodeFragment } from '../encode-fragment.ts';
 import { blobOf, type SampleEntry, tarOf } from '../testing/archives.ts';
 import { goProgram } from '../testing/programs.ts';
 import { catalogBlob } from './catalog-blob.ts';
-import { catalogFolder, catalogRoot } from './catalog-folder.ts';
+import { catalogFolder, catalogOwnFolder, catalogRoot } from './catalog-folder.ts';
 import type { Examiner } from './read-file.ts';
 
 let folder: string;
@@ -210,5 +210,22 @@ describe('the root of a running container', () => {
     };
     const { evidence } = await catalogRoot(folder, { examiner });
     expect(evidence).toEqual([]);
+  });
+});
+
+describe("a folder of one's own", () => {
+  it('is read, also through a link, and also if it is empty', async () => {
+    const root = join(folder, 'root');
+    mkdirSync(root);
+    symlinkSync('root', join(folder, 'link'));
+    expect((await catalogOwnFolder(join(folder, 'link'))).totals.files).toBe(0);
+    unpack(root, [{ name: 'var/lib/dpkg/status', content: status }]);
+    const { evidence, opacity, problems } = await catalogOwnFolder(join(folder, 'link'));
+    expect(evidence.map(({ path }) => path)).toEqual(['var/lib/dpkg/status']);
+    expect({ opacity, problems }).toEqual({ opacity: 'exact', problems: [] });
+  });
+
+  it('fails if it is not there', async () => {
+    await expect(catalogOwnFolder(join(folder, 'none'))).rejects.toMatchObject({ code: 'layer_unreadable' });
   });
 });

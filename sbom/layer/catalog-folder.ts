@@ -1,14 +1,15 @@
-import { type Dirent, lstatSync, readdirSync, readlinkSync, type Stats } from 'node:fs';
+import { type Dirent, lstatSync, readdirSync, readlinkSync, realpathSync, type Stats } from 'node:fs';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { Cataloger, Findings } from '../catalogers/cataloger.ts';
 import { catalogerFor } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
-import type { Fragment } from '../fragment.ts';
+import { type Fragment, layerLimits, type TreeLimits } from '../fragment.ts';
 import type { Folder } from '../tree.ts';
 import { isWhiteout } from './disk-folder.ts';
 import { EvidenceList } from './evidence-list.ts';
-import { type HostFolder, LiveFolder, StillFolder } from './host-folder.ts';
+import { type HostFolder, StillFolder } from './host-folder.ts';
 import { type FileLeaf, type LayerLeaf, LayerTree } from './layer-tree.ts';
+import { LiveFolder, OwnFolder } from './live-folder.ts';
 import { type ContainerRoot, type Judgement, OpacityJudge } from './opacity.ts';
 import { type Examiner, examineFile, examineFileBy, type HostFile } from './read-file.ts';
 
@@ -82,6 +83,27 @@ export async function catalogRoot(
   });
 }
 
+/**
+ * A machine has more files than an image: 1,555,490 entries were counted on one of ours. Nobody but the program that
+ * reads it has to bear that.
+ */
+const ownLimits: TreeLimits = { entries: 3_000_000, pathsLength: 360_000_000 };
+
+/**
+ * Reads a folder for itself: without what is mounted into it, and without what may not be read; both are problems of the
+ * fragment. Throws SbomError `layer_unreadable`, `layer_too_large`, or the signal's reason.
+ */
+export async function catalogOwnFolder(root: string, signal?: AbortSignal): Promise<Fragment> {
+  return reading(root, signal, async () => {
+    const place = realpathSync(root);
+    // If not even this can be read, nothing can.
+    readdirSync(place);
+    const folder = new OwnFolder(place);
+    const fragment = await new FolderWalk(root, { folder, limits: ownLimits }).run(signal);
+    return { ...fragment, problems: [...fragment.problems, ...folder.leftOut] };
+  });
+}
+
 async function reading(
   what: string,
   signal: AbortSignal | undefined,
@@ -118,13 +140,14 @@ class FolderWalk {
       readonly judge?: Judge | undefined;
       readonly examiner?: Examiner | undefined;
       readonly turn?: Turn | undefined;
+      readonly limits?: TreeLimits;
     },
   ) {
     this.#folder = parts.folder;
     this.#judge = parts.judge;
     this.#examiner = parts.examiner;
     this.#turn = parts.turn ?? (() => nextTurn());
-    this.#tree = new LayerTree(name);
+    this.#tree = new LayerTree(name, parts.limits ?? layerLimits);
   }
 
   async run(signal: AbortSignal | undefined): Promise<Fragment> {

@@ -2,13 +2,13 @@ import { CATALOGER_VERSION } from '../catalogers/table.ts';
 import { SbomError } from '../errors.ts';
 import {
   type Fragment,
+  layerLimits,
   MAX_DEPTH,
-  MAX_ENTRIES,
   MAX_PATH_BYTES,
-  MAX_PATHS_LENGTH,
   type Opacity,
   type Owner,
   type Problem,
+  type TreeLimits,
 } from '../fragment.ts';
 import { packageNameKey } from '../package.ts';
 import { Folder, visitAll } from '../tree.ts';
@@ -47,12 +47,14 @@ export class LayerTree<File extends FileLeaf> {
   readonly #opaques = new Set<Folder<LayerLeaf<File>>>();
   readonly #problems = new Map<string, Problem>();
   readonly #name: string;
+  readonly #limits: TreeLimits;
   #entries = 0;
   #pathsLength = 0;
 
   /** `name` is what error messages call the layer. */
-  constructor(name: string) {
+  constructor(name: string, limits = layerLimits) {
     this.#name = name;
+    this.#limits = limits;
   }
 
   /** Puts a leaf in place, or reports why it cannot be there. */
@@ -155,10 +157,11 @@ export class LayerTree<File extends FileLeaf> {
   #count(text: string): void {
     this.#entries += 1;
     this.#pathsLength += text.length;
-    if (this.#entries > MAX_ENTRIES || this.#pathsLength > MAX_PATHS_LENGTH) {
+    const { entries, pathsLength } = this.#limits;
+    if (this.#entries > entries || this.#pathsLength > pathsLength) {
       throw new SbomError(
         'layer_too_large',
-        `${this.#name} has more than ${MAX_ENTRIES} entries or ${MAX_PATHS_LENGTH} characters of paths`,
+        `${this.#name} has more than ${entries} entries or ${pathsLength} characters of paths`,
       );
     }
   }

@@ -1,7 +1,8 @@
 import { posix } from 'node:path';
 import { SbomError } from '../errors.ts';
 import { DiskFolder } from './disk-folder.ts';
-import { LiveFolder, StillFolder } from './host-folder.ts';
+import { StillFolder } from './host-folder.ts';
+import { LiveFolder } from './live-folder.ts';
 import { LowerEvidence } from './lower-evidence.ts';
 import type { Examiner } from './read-file.ts';
 

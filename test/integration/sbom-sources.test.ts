@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -93,5 +93,48 @@ describe('what the command line reads from a registry', () => {
       code: 1,
       stderr: expect.stringMatching(/cannot reach https:\/\/127\.0\.0\.1:1 \(mirrors: .* answers 500/),
     });
+  });
+});
+
+describe('what the command line reads from a folder', () => {
+  it('is all but what may not be read and what is mounted, which is said', async () => {
+    const place = await folderOf('place', {
+      ...npmPackage('minimist', '1.2.0'),
+      'closed/file': '',
+      'mounted/file': '',
+      'var/lib/dpkg/status': '',
+    });
+    await chmod(path.join(place, 'closed'), 0);
+    await chmod(path.join(place, 'var/lib/dpkg/status'), 0);
+    // An ordinary user, as whom files can be owned all the same; see embedded-postgres.ts.
+    const command = `mount -t tmpfs none "$1/mounted" && exec unshare --user --map-user=65534 "$2" sbom "dir:$1" -o purls`;
+    const result = await run(['unshare', '--mount', 'sh', '-c', command, 'sh', place, gatehouse]);
+    const lines = result.stderr.trim().split('\n');
+    expect(lines).toEqual([
+      expect.stringMatching(/^gatehouse: closed: .*may not be read/),
+      expect.stringMatching(/^gatehouse: mounted: .*nother file system/),
+      expect.stringMatching(/^gatehouse: var\/lib\/dpkg\/status: .*may not be read/),
+    ]);
+    expect(result).toMatchObject({ code: 0, stdout: 'pkg:npm/minimist@1.2.0\n' });
+  });
+
+  it('is said to be nothing where nothing was found', async () => {
+    const empty = path.join(folder, 'empty');
+    await mkdir(empty);
+    expect(await sbom(`dir:${empty}`)).toEqual({
+      code: 0,
+      stdout: '',
+      stderr: `gatehouse: no packages were found in dir:${empty}\n`,
+    });
+  });
+
+  it('is told in a few lines where much of it may not be read', async () => {
+    const many = path.join(folder, 'many');
+    await mkdir(many);
+    for (let index = 0; index < 30; index++) await mkdir(path.join(many, `${index}`), { mode: 0 });
+    const result = await run(['unshare', '--user', '--map-user=65534', gatehouse, 'sbom', `dir:${many}`]);
+    const lines = result.stderr.trim().split('\n');
+    expect(lines).toHaveLength(22);
+    expect(lines[20]).toBe('gatehouse: and 10 more that were not read as a whole');
   });
 });

@@ -14,7 +14,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { LiveFolder } from './host-folder.ts';
+import { LiveFolder, OwnFolder } from './live-folder.ts';
 
 let folder: string;
 let root: string;
@@ -115,5 +115,31 @@ describe('the root of a running container', () => {
     ).toThrow('stop');
     expect(live.within('a', () => openBelow(folder))).toEqual([join(root, 'a')]);
     expect(openBelow(folder)).toEqual([]);
+  });
+});
+
+describe("a folder of one's own", () => {
+  it('is read without what is gone, of which nothing is said', () => {
+    const own = new OwnFolder(root);
+    expect(own.within('a', list)).toEqual(['b']);
+    rmSync(join(root, 'a'), { recursive: true });
+    expect(own.within('a', list)).toBeUndefined();
+    expect(own.open('a/b/file')).toBeUndefined();
+    expect(own.leftOut).toEqual([]);
+  });
+
+  it('is read without what is mounted in it, which is said', () => {
+    const own = new OwnFolder('/');
+    expect(own.within('proc', list)).toBeUndefined();
+    expect(own.leftOut).toEqual([{ path: 'proc', code: 'mounted' }]);
+  });
+
+  it('is read without what the system refuses, which is said for the very file or folder', () => {
+    const own = new OwnFolder(root);
+    const refuse = (): never => {
+      throw Object.assign(new Error('refused'), { code: 'EACCES' });
+    };
+    expect(own.within('a', refuse)).toBeUndefined();
+    expect(own.leftOut).toEqual([{ path: 'a', code: 'not_permitted' }]);
   });
 });
