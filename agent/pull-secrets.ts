@@ -84,7 +84,9 @@ async function get(
     const { status, body } = await askApiServer(path, access);
     if (status === 200) return body as Found;
     problems.push(
-      status === 403 ? `the agent may not read ${title}` : `${title}: the API server answers ${status}`,
+      status === 403
+        ? `the agent may not read ${title}: allow it in the ClusterRole gatehouse-agent-pull-secrets`
+        : `${title}: the API server answers ${status}`,
     );
   } catch (error) {
     problems.push(`${title}: ${explain(error)}`);

@@ -143,14 +143,13 @@ export class RegistryLayers implements LayerSource, Disposable {
       reasons.push(`${reference.host}/${reference.repository} has other layers by that name`);
     }
     // What one can mend comes first: the core cuts long reasons.
-    throw new AgentError('layer_unreadable', [...this.#problems, ...reasons].join('; '));
+    throw new AgentError('layer_unreadable', [...this.#problems, ...reasons].map(withoutStop).join('; '));
   }
 
   async #openOne(client: RegistryClient, reference: Reference, signal: AbortSignal): Promise<SourceImage> {
     const { host } = reference;
-    if (this.#past.isAway(host)) {
-      throw new RegistryError('registry_unreachable', `${host} did not answer a moment ago`);
-    }
+    const why = this.#past.whyAway(host);
+    if (why !== undefined) throw new RegistryError('registry_unreachable', `a moment ago: ${why}`);
     const over = AbortSignal.timeout(this.#access.openMs ?? MAX_OPEN_MS);
     const options = { platform: platformOf(this.#of.layers), signal: AbortSignal.any([signal, over]) };
     try {
@@ -175,8 +174,13 @@ export class RegistryLayers implements LayerSource, Disposable {
   #note(error: unknown, host?: string): void {
     if (!(error instanceof RegistryError && error.isTransient)) return;
     this.#wasAway = true;
-    if (host !== undefined) this.#past.noteAway(host);
+    if (host !== undefined) this.#past.noteAway(host, withoutStop(explain(error)));
   }
+}
+
+/** What goes on with a semicolon, or with the full stop of whoever shows it. */
+function withoutStop(text: string): string {
+  return text.replace(/\.$/, '');
 }
 
 function referencesOf({ aliases }: RuntimeImage): readonly Reference[] {

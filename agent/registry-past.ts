@@ -13,23 +13,24 @@ const MAX_IMAGES = 5000;
 export class RegistryPast {
   readonly #retry: Backoff;
   readonly #attempts = new Map<string, number>();
-  /** When (by performance.now) registries are asked again. */
-  readonly #away = new Map<string, number>();
+  /** When (by performance.now) registries are asked again, and why not now. */
+  readonly #away = new Map<string, { readonly until: number; readonly why: string }>();
 
   constructor(retry: Backoff = RETRY_BACKOFF) {
     this.#retry = retry;
   }
 
-  /** Whether the registry did not answer a moment ago. */
-  isAway(host: string): boolean {
-    return (this.#away.get(host) ?? 0) > performance.now();
+  /** Why the registry is not asked now, in the words of who asked a moment ago; undefined if it can be asked. */
+  whyAway(host: string): string | undefined {
+    const { until = 0, why } = this.#away.get(host) ?? {};
+    return until > performance.now() ? why : undefined;
   }
 
-  noteAway(host: string): void {
-    if (this.isAway(host)) return;
+  noteAway(host: string, why: string): void {
+    if (this.whyAway(host) !== undefined) return;
     if (this.#away.size >= MAX_HOSTS) this.#away.clear();
     // No image is tried again sooner.
-    this.#away.set(host, performance.now() + this.#retry.first / 2);
+    this.#away.set(host, { until: performance.now() + this.#retry.first / 2, why });
   }
 
   /** After a try of an image: the milliseconds until it is worth another one, if it is. */

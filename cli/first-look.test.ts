@@ -41,6 +41,18 @@ describe('the first look at images', () => {
     ]);
   });
 
+  it('puts first what is worse, to the last of the severities', () => {
+    const names = ['critical', 'high', 'medium', 'low', 'unknown'];
+    const images = names.map((name) => imageOf(name, { counts: { [name]: 1 } }));
+    const table = rowsOf(imageTable(images.toReversed(), url)).slice(1);
+    expect(table.map(([name]) => name)).toEqual(names);
+  });
+
+  it('gives a reason that has a full stop no second one', () => {
+    const image = { ...imageOf('app:1'), reason: 'the layer is gone. Pull it again.' };
+    expect(imageTable([image], url)).toContain('Pull it again.\n');
+  });
+
   it('has an image without a verdict, too, and one without a tag', () => {
     const { digest, aliases } = imageOf('app');
     const untagged = { ...imageOf('app'), aliases: aliases.slice(0, 1) };

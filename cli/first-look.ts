@@ -65,7 +65,7 @@ function unreadNotes(images: readonly ImageSummary[]): string[] {
   if (unread.length === 0) return [];
   const reasons = unread.slice(0, MAX_REASONS).map((image) => {
     const what = image.state === 'failed' ? 'could not be read' : 'was read in part';
-    return `- ${nameOf(image)} ${what}: ${shortDigests(image.reason)}.`;
+    return `- ${nameOf(image)} ${what}: ${shortDigests(image.reason).replace(/\.$/, '')}.`;
   });
   const rest = unread.length - MAX_REASONS;
   return ['', ...reasons, ...(rest > 0 ? [`- and ${rest} more`] : [])];
@@ -91,9 +91,10 @@ function worstFirst(a: ImageSummary, b: ImageSummary): number {
 }
 
 function weights({ verdict }: ImageSummary): readonly number[] {
-  if (!verdict) return [-1, 0, 0, 0];
+  if (!verdict) return [-1];
   const { knownExploited, fixable, counts } = verdict;
-  return [knownExploited, fixable.critical, counts.critical, counts.high];
+  const { critical, high, medium, low, unknown } = counts;
+  return [knownExploited, fixable.critical, critical, high, medium, low, unknown];
 }
 
 /** The name that people know an image by. */

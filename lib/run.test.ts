@@ -29,7 +29,7 @@ const href = (file: string): string => JSON.stringify(new URL(file, import.meta.
 /** A program of these lines, which have `say` for a word on stdout. */
 async function program(code: string, ...args: readonly string[]): Promise<Program> {
   const path = join(folder, 'program.ts');
-  const source = `import { runCommand, runUntilSignal } from ${href('run.ts')};
+  const source = `import { runCommand, runUntilDone, runUntilSignal } from ${href('run.ts')};
     import { OptionError } from ${href('options.ts')};
     const say = (word: string) => process.stdout.write(word + '\\n');
     ${code}`;
@@ -140,5 +140,44 @@ describe('a command', () => {
   ])('that fails ends with %s, and a line on stderr that says why', async (_what, error, code) => {
     const { ended } = await program(`await runCommand(async () => { throw ${error}; });`);
     expect(await ended).toEqual({ code, stdout: '', stderr: 'gatehouse: no store. Give --database.\n' });
+  });
+
+  it.each([
+    ['SIGINT', 130],
+    ['SIGTERM', 143],
+  ] as const)('that is broken off by %s tidies up, and ends with %i without a word', async (name, code) => {
+    const { process, said, ended } = await program(`${lastingWork}
+      await runCommand(() => runUntilDone(async (signal) => {
+        await using _tidied = { async [Symbol.asyncDispose]() { say('tidied'); } };
+        say('working');
+        await new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+      }));`);
+    await said('working');
+    process.kill(name);
+    expect(await ended).toEqual({ code, stdout: 'working\ntidied\n', stderr: '' });
+  });
+
+  it('ends without a word, as other tools do, when nobody reads on what it prints', async () => {
+    const { process, said, ended } = await program(`${lastingWork}
+      await runCommand(async () => { say('first'); setInterval(() => say('more'), 1); });`);
+    await said('first');
+    process.stdout?.destroy();
+    expect(await ended).toMatchObject({ code: 141, stderr: '' });
+  });
+
+  it('says in a line why what it prints cannot be written', async () => {
+    await writeFile(
+      join(folder, 'full.ts'),
+      `import { runCommand } from ${href('run.ts')};
+      await runCommand(async () => { process.stdout.write('found'); });`,
+    );
+    const command = `"${process.execPath}" "${join(folder, 'full.ts')}" > /dev/full`;
+    const child = spawn('sh', ['-c', command], { stdio: ['ignore', 'ignore', 'pipe'] });
+    processes.push(child);
+    const [[code], stderr] = await Promise.all([once(child, 'close'), text(child.stderr)]);
+    expect({ code, stderr }).toEqual({
+      code: 1,
+      stderr: 'gatehouse: what was found cannot be written: ENOSPC: no space left on device, write\n',
+    });
   });
 });

@@ -29,8 +29,39 @@ export async function runUntilSignal(
   await component[Symbol.asyncDispose]();
 }
 
+/** How shells know those that a signal ended. */
+const interrupted = { SIGINT: 130, SIGTERM: 143 } as const;
+
+/** Runs work that comes to an end by itself; a signal breaks it off, without a word. A second one does not wait. */
+export async function runUntilDone(work: (signal: AbortSignal) => Promise<void>): Promise<void> {
+  const ending = new AbortController();
+  let code = 0;
+  for (const name of ['SIGINT', 'SIGTERM'] as const) {
+    process.once(name, () => {
+      code = interrupted[name];
+      ending.abort();
+    });
+  }
+  try {
+    await work(ending.signal);
+  } catch (error) {
+    if (!ending.signal.aborted) throw error;
+    process.exit(code);
+  }
+}
+
+/** What a shell says of those that SIGPIPE ends; Node.js ignores it, and gets the error of the call instead. */
+const NOBODY_READS = 141;
+
 /** Runs a command by the arguments of the process. */
 export async function runCommand(main: (argv: readonly string[]) => Promise<void>): Promise<void> {
+  process.stdout.on('error', (cause: NodeJS.ErrnoException) => {
+    // Such as `head`, which has read as much as it wants.
+    if (cause.code === 'EPIPE') process.exit(NOBODY_READS);
+    exitWith(new Error('what was found cannot be written', { cause }));
+  });
+  // There is nobody left to tell.
+  process.stderr.on('error', () => undefined);
   try {
     await main(process.argv.slice(2));
   } catch (error) {

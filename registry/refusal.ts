@@ -20,7 +20,12 @@ export async function refusal(
       hint: 'Give credentials that may read the repository; some registries say this of what they do not have, too.',
     });
   }
-  if (status === 404) return new RegistryError('registry_absent', message);
+  if (status === 404) {
+    const isName = path.includes('/manifests/');
+    return new RegistryError('registry_absent', message, {
+      ...(isName && { hint: 'Check the name of the repository, and the tag or the digest.' }),
+    });
+  }
   if (status === 429 || status >= 500)
     return new RegistryError('registry_unavailable', message, { retryAfter });
   return new RegistryError('registry_answer_invalid', message);

@@ -153,8 +153,17 @@ export class Transport implements Disposable {
   }
 }
 
+/** What OpenSSL calls the first bytes of plain http, taken for TLS. */
+const PLAIN_ANSWER = /wrong[ _]version[ _]number|packet[ _]length[ _]too[ _]long/i;
+
 function unreachable(url: URL, cause: Error): RegistryError {
   const code = 'code' in cause ? String(cause.code) : '';
+  if (PLAIN_ANSWER.test(`${code} ${cause.message}`)) {
+    return new RegistryError('registry_unreachable', `${url.host} speaks no TLS`, {
+      cause,
+      hint: `If that is meant to be, give --insecure-registry ${url.host}.`,
+    });
+  }
   const isProof = /CERT|SELF_SIGNED|UNABLE_TO|ALTNAME/.test(code);
   return new RegistryError('registry_unreachable', `cannot reach ${url.protocol}//${url.host}`, {
     cause,

@@ -12,13 +12,24 @@ import {
 import { readSbomDocument, type SbomDocument } from '@gatehouse/sbom';
 import { readDocument } from '../catalog-source.ts';
 import { CliError } from '../errors.ts';
+import { counted } from '../say.ts';
+
+const DIGEST = /^sha256:[0-9a-f]{64}$/;
+const WHOSE_DIGEST =
+  'sha256:…: docker inspect shows it as Id, and the digest of the manifest will do as well';
 
 const options = {
-  image: textOption(
-    'DIGEST',
-    "the image, by the digest of its configuration or manifest; not needed where the SBOM says the former, as ours and Trivy's do",
-    '',
-  ),
+  image: {
+    ...textOption(
+      'DIGEST',
+      "the image, by the digest of its configuration or manifest; not needed where the SBOM says the former, as ours and Trivy's do",
+      '',
+    ),
+    parse: (given: string): string => {
+      if (given === '' || DIGEST.test(given)) return given;
+      throw new Error(`expected a digest, ${WHOSE_DIGEST}`);
+    },
+  },
   core: textOption('URL', 'where the core answers', 'http://127.0.0.1:8080'),
   token: textOption(
     'TOKEN',
@@ -57,14 +68,16 @@ export async function uploadSbom(argv: readonly string[]): Promise<void> {
   const answer = await put(`/api/v1/images/${image}/sbom`, bytes, values);
   const { packages, leftOut, leftOutExamples = [], changed } = answer;
   for (const each of leftOutExamples) process.stderr.write(`gatehouse: ${file}: ${each}\n`);
-  const rest = leftOut > 0 ? `, ${leftOut} components left out` : '';
-  process.stdout.write(`${answer.image}: ${packages} packages${rest}${changed ? '' : ', as they were'}\n`);
+  const rest = leftOut > 0 ? `, ${counted(leftOut, 'component')} left out` : '';
+  process.stdout.write(
+    `${answer.image}: ${counted(packages, 'package')}${rest}${changed ? '' : ', as before'}\n`,
+  );
 }
 
 function imageNamedBy(file: string, { imageId }: SbomDocument): string {
   if (imageId !== undefined) return imageId;
   throw new OptionError('option_missing', `${file} does not say the digest of the image's configuration`, {
-    hint: 'Give it as --image sha256:…: docker inspect shows it as Id, and the digest of the manifest will do as well.',
+    hint: `Give it as --image ${WHOSE_DIGEST}.`,
   });
 }
 
@@ -102,13 +115,20 @@ async function put(
   }).catch((cause: unknown) => {
     throw new CliError('upload_failed', `the core at ${url.origin} does not answer`, {
       cause,
-      hint: 'Give its address as --core URL, and with https the authority of its certificate as --ca FILE.',
+      hint: isNoHttp(cause)
+        ? `Something answers, but not in plain http: try --core ${url.origin.replace('http:', 'https:')} with --ca FILE.`
+        : 'Give its address as --core URL, and with https the authority of its certificate as --ca FILE.',
     });
   });
   if (status === 200) return JSON.parse(content) as Answer;
   const hint = hints[status];
   const message = `the core refuses the SBOM: ${detailOf(content) ?? `status ${status}`}`;
   throw new CliError('upload_failed', message, hint === undefined ? {} : { hint });
+}
+
+/** What Node.js says where a server of TLS is spoken to in plain. */
+function isNoHttp(cause: unknown): boolean {
+  return /^(HPE_|ECONNRESET)/.test(String((cause as NodeJS.ErrnoException).code));
 }
 
 const hints: Readonly<Record<number, string>> = {

@@ -1,4 +1,5 @@
 import { describeOptions, OptionError, oneOf, readOptions } from '@gatehouse/lib/options.ts';
+import { runUntilDone } from '@gatehouse/lib/run.ts';
 import { type DescribedImage, problemCodes, toCycloneDx, toSpdx } from '@gatehouse/sbom';
 import { catalogSource, sourceForms } from '../catalog-source.ts';
 import { imageOptions } from '../open-image.ts';
@@ -47,11 +48,11 @@ export async function sbom(argv: readonly string[]): Promise<void> {
       hint: `Give one of ${sourceForms.join(', ')}.`,
     });
   }
-  const ending = new AbortController();
-  process.once('SIGINT', () => ending.abort());
-  const image = await catalogSource(source, values, showProgress, ending.signal);
-  tellProblems(source, image);
-  process.stdout.write(formats[values.output]?.(image) ?? '');
+  await runUntilDone(async (signal) => {
+    const image = await catalogSource(source, values, showProgress, signal);
+    tellProblems(source, image);
+    process.stdout.write(formats[values.output]?.(image) ?? '');
+  });
 }
 
 /** What was not read, and that nothing was found where nothing may have been looked for. */

@@ -36,12 +36,13 @@ import {
 } from '@gatehouse/lib/options.ts';
 import { runUntilSignal } from '@gatehouse/lib/run.ts';
 import { defaultBundle, modes, unknownChoices } from '@gatehouse/policies';
+import type { SourceImage } from '@gatehouse/sbom';
 import { noNamespaces, startWebhook } from '@gatehouse/webhook/main.ts';
 import { startEmbeddedPostgres } from '../embedded-postgres.ts';
 import { imageTable, tryOut } from '../first-look.ts';
 import { imageOptions, openImage } from '../open-image.ts';
 import { createPlainLog } from '../plain-log.ts';
-import { say } from '../say.ts';
+import { counted, say } from '../say.ts';
 
 /** As root the home folder is often not meant for data. */
 const defaultFolder =
@@ -91,13 +92,24 @@ export async function start(argv: readonly string[]): Promise<void> {
   const log = createPlainLog(config.logLevel);
   await runUntilSignal(async (signal) => {
     await using stack = new AsyncDisposableStack();
+    const named: NamedImage[] = [];
+    // What is wrong with one of them is told before anything starts.
+    for (const source of images) {
+      named.push({ source, image: stack.use(await openImage(source, config, signal)) });
+    }
     const machine = await startMachine(config, log, signal, stack);
-    await readImages(machine, images, signal, stack);
+    await readImages(machine, named, signal, stack);
     await untilSettled(machine.core, signal);
     const found = await listImages(machine.core.app, { after: '', limit: MAX_IMAGES });
     process.stdout.write(imageTable(found, machine.url) + tryOut(found, machine.webhook));
     return stack.move();
   });
+}
+
+/** An image that was named on the command line. */
+interface NamedImage {
+  readonly source: string;
+  readonly image: SourceImage;
 }
 
 /** The parts that run whatever images there are. */
@@ -193,7 +205,7 @@ async function startMachine(
 /** Starts an agent on all runtimes that answer, and reads the images that were named. */
 async function readImages(
   { agentClient: core, config, log }: Machine,
-  images: readonly string[],
+  named: readonly NamedImage[],
   signal: AbortSignal,
   stack: AsyncDisposableStack,
 ): Promise<void> {
@@ -202,7 +214,10 @@ async function readImages(
   for (const runtime of runtimes) {
     const { images, containers } = await stack.use(runtime).inventory(signal);
     const running = containers.filter((container) => container.running).length;
-    say('runtime', `${runtime.title}: ${images.length} images, ${running} running containers`);
+    say(
+      'runtime',
+      `${runtime.title}: ${counted(images.length, 'image')}, ${counted(running, 'running container')}`,
+    );
   }
   if (runtimes.length > 0) {
     const runtime = joinRuntimes(runtimes, log);
@@ -212,16 +227,15 @@ async function readImages(
   if (runtimes.length === 0) {
     say(
       'runtime',
-      images.length > 0
+      named.length > 0
         ? 'none answers; reading the images named'
         : 'none answers, and no image is named: try docker-archive:FILE',
     );
   }
-  for (const source of images) {
+  for (const { source, image } of named) {
     const began = performance.now();
-    await using opened = await openImage(source, config, signal);
-    const image = await bringSourceImage({ core, metrics, log }, opened, signal);
-    say('image', `${source} is ${image.digest} (read in ${seconds(began)})`);
+    const { digest } = await bringSourceImage({ core, metrics, log }, image, signal);
+    say('image', `${source} is ${digest} (read in ${seconds(began)})`);
   }
 }
 

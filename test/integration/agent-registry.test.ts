@@ -237,7 +237,9 @@ describe('pull secrets', () => {
     });
     await using _agent = await startOne({ credentials: '', pullSecrets: api });
     const { reason } = await until(image, 'partial');
-    expect(reason).toContain('the agent may not read the Secret default/others');
+    const mend = 'allow it in the ClusterRole gatehouse-agent-pull-secrets';
+    expect(reason).toContain(`the agent may not read the Secret default/others: ${mend}`);
+    expect(reason).not.toMatch(/\.;|\.$/);
   });
 
   it('can be read by name, and nothing else', async () => {

@@ -1,10 +1,13 @@
+import { once } from 'node:events';
 import { chmod, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import { createServer } from 'node:tls';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { startCluster } from '../harness/cluster.ts';
 import { buildImage, type Image } from '../harness/images.ts';
-import { type Result, run } from '../harness/process.ts';
+import { type Result, run, runOk } from '../harness/process.ts';
 import { startRegistry } from '../harness/registry.ts';
 import { npmPackage, OS_RELEASE } from './layers.ts';
 import { startMeddler } from './meddler.ts';
@@ -95,6 +98,59 @@ describe('what the command line reads from a registry', () => {
     });
   });
 });
+
+describe('what the command line is told by a registry', () => {
+  it('that speaks no TLS comes with the option that allows it', async () => {
+    await using registry = await startRegistry();
+    const said = `${registry.host} speaks no TLS`;
+    const mend = `give --insecure-registry ${registry.host}.`;
+    for (const flags of [[], ['--insecure-registry', '127.0.0.1']]) {
+      expect(await sbom(`registry:${registry.host}/team/app:1`, ...flags)).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(new RegExp(`${said}[^]*${mend}`)),
+      });
+    }
+  });
+
+  it('that has no such image comes with what to look at', async () => {
+    await using registry = await startRegistry();
+    const flags = ['--insecure-registry', registry.host];
+    expect(await sbom(`registry:${registry.host}/team/none:1`, ...flags)).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(/answers 404 .*Check the name of the repository, and the tag/),
+    });
+  });
+});
+
+describe('an upload that cannot succeed', () => {
+  it('to a server of TLS by plain http is told to use https', async () => {
+    const server = createServer();
+    server.listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    const core = ['--core', `http://127.0.0.1:${port}`, '--image', image.id];
+    expect(await run([gatehouse, 'sbom', 'upload', await documentOf(image), ...core])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining(`try --core https://127.0.0.1:${port} with --ca FILE`),
+    });
+    server.close();
+    await once(server, 'close');
+  });
+
+  it('for a name instead of a digest is told before anything is sent', async () => {
+    const flags = ['--image', 'app:1', '--core', 'http://127.0.0.1:1'];
+    expect(await run([gatehouse, 'sbom', 'upload', await documentOf(image), ...flags])).toMatchObject({
+      code: 2,
+      stderr: expect.stringMatching(/--image is 'app:1': expected a digest.*docker inspect/),
+    });
+  });
+});
+
+async function documentOf({ folder: from }: Image): Promise<string> {
+  const file = path.join(folder, 'app.cdx.json');
+  await writeFile(file, await runOk([gatehouse, 'sbom', `oci-dir:${from}`]));
+  return file;
+}
 
 describe('what the command line reads from a folder', () => {
   it('is all but what may not be read and what is mounted, which is said', async () => {

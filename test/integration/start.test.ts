@@ -105,6 +105,13 @@ describe('gatehouse start', () => {
     expect(images.map(({ digest }) => digest)).toEqual([image.id]);
   });
 
+  it('tells what is wrong with an image that was named before anything starts', async () => {
+    await using running = start(`oci-dir:${image.folder}`, `docker-archive:${path.join(folder, 'none.tar')}`);
+    await once(running.process, 'close');
+    expect(running.process.exitCode).toBe(1);
+    expect(running.stderr).toMatch(/^gatehouse: .*none\.tar/);
+  });
+
   it('remembers the image, ends on an interrupt, and leaves nothing running', async () => {
     await using running = start('--feeds', feeds.path);
     await eventually(() => expect(running.stdout).toMatch(/registry\.test\/app:1 +ready/), {
