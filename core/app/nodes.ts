@@ -1,7 +1,6 @@
-import { CATALOGER_VERSION } from '@gatehouse/sbom';
 import { type Alias, learnAliases, type NodeName } from '../datastore/aliases.ts';
 import type { Sql } from '../datastore/database.ts';
-import { deleteImages, unknownImages } from '../datastore/images.ts';
+import { unknownImages } from '../datastore/images.ts';
 import {
   type ContainerRecord,
   listNodes,
@@ -10,7 +9,6 @@ import {
   upsertNode,
 } from '../datastore/nodes.ts';
 import { markVerdicts } from '../datastore/stale.ts';
-import { adoptUploads, misnamedUploads } from '../datastore/uploaded-sboms.ts';
 import type { App } from './app.ts';
 import { aliases, digest, shortText } from './names.ts';
 
@@ -67,29 +65,8 @@ export async function hearOf(
   const { isNew } = await upsertNode(sql, node, word.runtime);
   const touched = await learnAliases(sql, node, word.names, { complete: word.complete, isFirstWord: isNew });
   if (touched.length === 0) return;
-  const misnamed = await misnamedUploads(sql, touched);
-  await markVerdicts(sql, [...touched, ...misnamed.map((each) => each.misnamed)]);
-  await takeOverUploads(app, sql, misnamed);
+  await markVerdicts(sql, touched);
   await app.jobs.send(sql, 'judge-images', {});
-}
-
-/**
- * An SBOM may have been uploaded for the digest of a manifest, when nobody knew yet whose that is. Who asks for the same
- * jobs in another order may wait in a circle with this: PostgreSQL ends that after a second, and one begins anew.
- */
-async function takeOverUploads(
-  app: App,
-  sql: Sql,
-  misnamed: readonly { misnamed: string; image: string }[],
-): Promise<void> {
-  for (const each of misnamed) {
-    await adoptUploads(sql, each);
-    await app.jobs.send(sql, 'compose-image', { image: each.image, catalogerVersion: CATALOGER_VERSION });
-  }
-  await deleteImages(
-    sql,
-    misnamed.map((each) => each.misnamed),
-  );
 }
 
 export function nodes(app: App): Promise<NodeRow[]> {

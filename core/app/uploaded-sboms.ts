@@ -92,9 +92,16 @@ function parseSbom(bytes: Buffer): SbomDocument {
 /** The image that a digest names, made known if nobody knows it; it is locked. */
 async function imageOf(sql: Sql, named: string, document: SbomDocument): Promise<ImageRow> {
   const known = await knownImage(sql, named);
-  // Of an image that nobody knows the document may say which digest is that of its configuration.
+  // Of an image that nobody knows, or that is known by uploads alone, the document may say which digest is that of its
+  // configuration. Whoever may upload may put that in the place of what was uploaded; a node may not.
   const { imageId, digests } = document;
-  const digest = known ?? (imageId !== undefined && digests.includes(named) ? imageId : named);
+  const isSaid = imageId !== undefined && imageId !== named && digests.includes(named);
+  const isUploadedOnly = known === named && isSaid && (await isKnownByUploads(sql, named));
+  if (isUploadedOnly) {
+    await markVerdicts(sql, [named]);
+    await deleteImages(sql, [named]);
+  }
+  const digest = (isUploadedOnly ? undefined : known) ?? (isSaid ? imageId : named);
   await mustBeAbout(sql, { digest, named }, document);
   const image = await findImage(sql, digest, { lock: true });
   if (image) return image;
@@ -102,6 +109,11 @@ async function imageOf(sql: Sql, named: string, document: SbomDocument): Promise
   await markVerdicts(sql, surplus);
   await deleteImages(sql, surplus);
   return insertImage(sql, { digest, platform: '', diffIds: [], proven: false });
+}
+
+async function isKnownByUploads(sql: Sql, digest: string): Promise<boolean> {
+  const image = await findImage(sql, digest, { lock: true });
+  return image?.source === 'upload' && !image.proven && image.diffIds.length === 0;
 }
 
 async function knownImage(sql: Sql, named: string): Promise<string | undefined> {

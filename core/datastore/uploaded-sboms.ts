@@ -56,31 +56,3 @@ export async function oldestUploadedOnly(sql: Sql, { beyond }: { beyond: number 
   );
   return rows.map((row) => row.digest);
 }
-
-/** Images that are known by an upload alone, under a digest that is said now to be another name of an image. */
-export function misnamedUploads(
-  sql: Sql,
-  images: readonly string[],
-): Promise<{ misnamed: string; image: string }[]> {
-  return sql.query(
-    `select distinct on (misnamed.digest) misnamed.digest as misnamed, alias.image
-     from gatehouse.aliases alias join gatehouse.images misnamed on misnamed.digest = alias.digest
-     where alias.image = any($1) and alias.image <> misnamed.digest
-       and not misnamed.proven and misnamed.diff_ids = '{}'
-     order by misnamed.digest, alias.image`,
-    [images],
-  );
-}
-
-/** Gives an image what was uploaded under another name of it. */
-export async function adoptUploads(
-  sql: Sql,
-  { misnamed, image }: { misnamed: string; image: string },
-): Promise<void> {
-  // What was uploaded for the image itself stands: it is not known which of the two is newer in what it says.
-  await sql.query(
-    `update gatehouse.uploaded_sboms set image = $2 where image = $1
-       and not exists (select from gatehouse.uploaded_sboms own where own.image = $2)`,
-    [misnamed, image],
-  );
-}

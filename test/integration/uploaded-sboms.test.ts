@@ -233,21 +233,38 @@ describe('an SBOM that was made elsewhere', () => {
     await watcher.until(image.digest, ({ state, fixable }) => state === 'ready' && fixable.critical === 0);
   });
 
-  it('can be for the digest of a manifest, and is the image its own once a node tells whose that is', async () => {
+  it('can be for the digest of a manifest, and no node can take it away by saying whose that is', async () => {
     await using watcher = watch();
     const manifest = unheardOf();
     await put(manifest, cyclonedx([MINIMIST], manifest));
     await watcher.until(manifest, ({ state }) => state === 'partial');
-    const image = imageOf(await layerOf({ ...debian(), 'srv/taken': 'over' }));
+    const clean = imageOf(await layerOf({ ...debian(), 'srv/clean': 'x' }));
     const name = `registry.test/over@${manifest}`;
-    await running.agents.n1.missingLayers(describeImage(image, [name]), CATALOGER_VERSION);
-    await watcher.until(image.digest, ({ state, fixable }) => state === 'partial' && fixable.critical === 1);
+    await bring(running.agents.n2, clean, [name]);
+    await watcher.until(clean.digest, ({ state, fixable }) => state === 'ready' && fixable.critical === 0);
+    await untilIdle();
+    // The digest names both of them, so the worst of the two counts.
+    expect(watcher.aliasesOf(clean.digest)).toContain(name);
+    expect(watcher.verdictOf(manifest)).toMatchObject({ state: 'partial', fixable: { critical: 1 } });
+    expect(await shown(clean.digest)).toMatchObject({ source: 'layers', reason: null });
+  });
+
+  it('for the digest of a manifest makes way for one that says which image that is of', async () => {
+    await using watcher = watch();
+    const manifest = unheardOf();
+    const image = imageOf(await layerOf({ ...debian(), 'srv/said': 'x' }));
+    await put(manifest, cyclonedx([MINIMIST], manifest));
+    await watcher.until(manifest, ({ state }) => state === 'partial');
+    await bring(running.agents.n1, image, [`registry.test/said@${manifest}`]);
+    await watcher.until(image.digest, ({ state }) => state === 'ready');
+    const properties = [{ name: 'aquasecurity:trivy:ImageID', value: image.digest }];
+    const component = { type: 'container', name: 'app', version: manifest, properties };
+    const document = { ...JSON.parse(cyclonedx([MS])), metadata: { component } };
+    expect((await put(manifest, JSON.stringify(document))).body).toMatchObject({ image: image.digest });
     await expect
       .poll(() => watcher.told.findLast((each) => each.image === manifest)?.verdict)
       .toBeUndefined();
-    await bring(running.agents.n1, image, [name]);
-    await watcher.until(image.digest, ({ state, fixable }) => state === 'ready' && fixable.critical === 0);
-    expect((await put(manifest, cyclonedx([MS], manifest))).body).toMatchObject({ image: image.digest });
+    expect(await shown(image.digest)).toMatchObject({ source: 'layers' });
   });
 
   it('is asked for by the node that has the image, though it is known', async () => {
