@@ -148,7 +148,7 @@ export async function sendWaiting(
   return isWhole;
 }
 
-/** Whether the core finds something wrong with what it was told: then it is this image's fault, not that of the way. */
+/** Whether the core cannot do with what it was told: then it is this image's fault, not that of the way. */
 export function isRejected(error: unknown): boolean {
-  return error instanceof CoreClientError && error.code === 'core_rejected';
+  return error instanceof CoreClientError && (error.code === 'core_rejected' || error.code === 'core_failed');
 }

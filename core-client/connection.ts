@@ -86,7 +86,7 @@ const errorCodes: Partial<Record<status, CoreClientError['code']>> = {
   [status.DEADLINE_EXCEEDED]: 'core_unavailable',
   [status.CANCELLED]: 'core_unavailable',
   [status.RESOURCE_EXHAUSTED]: 'core_unavailable',
-  [status.INTERNAL]: 'core_unavailable',
+  [status.INTERNAL]: 'core_failed',
   [status.UNAUTHENTICATED]: 'core_refused',
   [status.PERMISSION_DENIED]: 'core_refused',
 };

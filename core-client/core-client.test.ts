@@ -89,7 +89,7 @@ describe('a call to the core', () => {
     expect(core.calls).toEqual([{ authorization: 'Bearer one', hasDeadline: true }]);
   });
 
-  it.each([status.UNAVAILABLE, status.INTERNAL, status.RESOURCE_EXHAUSTED])(
+  it.each([status.UNAVAILABLE, status.DEADLINE_EXCEEDED, status.RESOURCE_EXHAUSTED])(
     'is made again, three times in all, while the core is away (status %i)',
     async (code) => {
       const { core, client } = await connect(failing(code, code));
@@ -115,6 +115,7 @@ describe('a call to the core', () => {
     [status.INVALID_ARGUMENT, 'core_rejected'],
     [status.FAILED_PRECONDITION, 'core_rejected'],
     [status.NOT_FOUND, 'core_rejected'],
+    [status.INTERNAL, 'core_failed'],
   ])('that the core does not want (status %i) is not made again: %s', async (status, code) => {
     const { core, client } = await connect(failing(status));
     await expect(client.reportNode(node)).rejects.toMatchObject({ code });

@@ -26,6 +26,24 @@ const statuses: Readonly<Record<CoreErrorCode, status>> = {
 export function toStatus(error: unknown, log: Log): Partial<StatusObject> {
   if (error instanceof CoreError) return { code: statuses[error.code], details: explain(error) };
   log.error({ err: error }, 'call failed');
-  // Most of these are a database that is away for a moment, so the caller may try again.
-  return { code: status.UNAVAILABLE, details: 'the core cannot do this now; its log says why' };
+  const code = isOfTheWay(error) ? status.UNAVAILABLE : status.INTERNAL;
+  return { code, details: 'the core cannot do this now; its log says why' };
+}
+
+/**
+ * Classes of SQLSTATE (PostgreSQL, appendix A) that say nothing of the request: the connection, who may connect, a
+ * transaction that others were in the way of, what has run out, what somebody or the system has ended.
+ */
+const PASSING_CLASSES = new Set(['08', '25', '28', '3D', '40', '53', '55', '57', '58']);
+/** What the network says, as libuv names it. */
+const SYSTEM_CODE = /^E[A-Z_]+$/;
+/** How pg and its pool say, by words alone, that a connection was lost or not to be had. */
+const LOST_CONNECTION = /connection|timeout|client (has encountered|was closed)|pool after calling end/i;
+
+/** Whether the store is away for a moment, so that the same call may do later; else it would fail again. */
+function isOfTheWay(error: unknown): boolean {
+  if (!(error instanceof Error)) return false;
+  const { code } = error as { code?: unknown };
+  if (typeof code !== 'string') return LOST_CONNECTION.test(error.message);
+  return SYSTEM_CODE.test(code) || PASSING_CLASSES.has(code.slice(0, 2));
 }
