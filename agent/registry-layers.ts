@@ -18,6 +18,7 @@ import { type Fragment, type Platform, readPlatform, SbomError, type SourceImage
 import type { LayerCataloger } from './cataloger/cataloger.ts';
 import { AgentError } from './errors.ts';
 import { type Pod, pullSecretsOf } from './pull-secrets.ts';
+import { paced } from './registry-pace.ts';
 import { RegistryPast } from './registry-past.ts';
 import type { ImageLayers, Inventory, LayerSource, RuntimeImage } from './runtimes/runtime.ts';
 
@@ -71,6 +72,8 @@ export class RegistryLayers implements LayerSource, Disposable {
   /** Why credentials could not be had. */
   readonly #problems = new Set<string>();
   #opened: Promise<SourceImage> | undefined;
+  /** Where it was found. */
+  #host = '';
   readonly #past: RegistryPast;
   /** Something failed that may succeed later. */
   #wasAway = false;
@@ -111,9 +114,10 @@ export class RegistryLayers implements LayerSource, Disposable {
     }
     const began = performance.now();
     try {
-      return (await cataloger.catalogBlob(layer, { diffId, signal })).fragment;
+      const open = () => paced(layer.open(), this.#host);
+      return (await cataloger.catalogBlob({ ...layer, open }, { diffId, signal })).fragment;
     } catch (error) {
-      this.#note(error instanceof Error ? error.cause : undefined);
+      this.#note(error instanceof Error ? error.cause : undefined, this.#host);
       throw error;
     } finally {
       this.#spentMs += performance.now() - began;
@@ -139,6 +143,7 @@ export class RegistryLayers implements LayerSource, Disposable {
         reasons.push(explain(error));
       });
       if (!opened) continue;
+      this.#host = reference.host;
       if (isSame(opened, image, layers)) return opened;
       reasons.push(`${reference.host}/${reference.repository} has other layers by that name`);
     }

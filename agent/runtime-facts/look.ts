@@ -35,8 +35,8 @@ const MAX_TEXT_BYTES = 2 * 1024 * 1024;
 const CHUNK_BYTES = 4_096;
 /** Java opens the archives that it was started with first. */
 const MAX_OPEN_FILES = 1_024;
-/** As many as the core keeps of an image. */
-const MAX_LOADED = 2_000;
+/** As many as the core keeps of an image; more it is not told of any. */
+export const MAX_LOADED = 2_000;
 /** As the core takes them: it indexes them. */
 const MAX_PATH_BYTES = 1_024;
 

@@ -77,6 +77,20 @@ describe('what containers run', () => {
     await told(both, both);
   });
 
+  it('is told of 2,000 files of an image and no more, whatever containers write and load', async () => {
+    const files = (turn: number) => Array.from({ length: 1_500 }, (_, index) => `/tmp/${turn}-${index}.so`);
+    await proc.run(7, { exe: '/usr/bin/a', maps: files(1) });
+    facts.update([container]);
+    const loaded = (): number => core.facts.reduce((sum, each) => sum + (each.loaded ?? []).length, 0);
+    await vi.waitFor(() => expect(loaded()).toBe(1_501), { timeout: 20_000 });
+    await proc.run(7, { exe: '/usr/bin/a', maps: files(2) });
+    await vi.waitFor(() => expect(loaded()).toBe(2_000), { timeout: 20_000 });
+    await proc.run(7, { exe: '/usr/bin/a', maps: files(3) });
+    await proc.run(8, { exe: '/memfd:x (deleted)' });
+    await vi.waitFor(() => expect(core.facts.at(-1)?.drift).toHaveLength(1), { timeout: 20_000 });
+    expect(loaded()).toBe(2_000);
+  });
+
   it('is told when the core is back', async () => {
     await proc.run(7, { exe: '/usr/bin/a' });
     core.goAway();

@@ -4,7 +4,7 @@ import type { Log } from '@gatehouse/lib/log.ts';
 import type { CoreForAgents } from '../bring-layer.ts';
 import type { AgentMetrics } from '../metrics.ts';
 import type { Runtime, RuntimeContainer } from '../runtimes/runtime.ts';
-import { type Drift, lookAtContainer, type Sight } from './look.ts';
+import { type Drift, lookAtContainer, MAX_LOADED, type Sight } from './look.ts';
 import { linkOf, processesByMounts } from './processes.ts';
 import { WrittenPrograms } from './programs.ts';
 
@@ -155,7 +155,8 @@ export class RuntimeFacts {
     if (this.#watched.get(id) !== watched) return;
     const told = this.#told.get(image) ?? new Set();
     this.#told.set(image, told);
-    const loaded = [...sight.loaded].filter((path) => !told.has(path));
+    // A container can write and map files without end.
+    const loaded = [...sight.loaded].filter((path) => !told.has(path)).slice(0, MAX_LOADED - told.size);
     const fresh = drift.slice(0, MAX_DRIFT - watched.drift.size);
     if (loaded.length === 0 && fresh.length === 0) return;
     const report = { container: id, loaded, drift: fresh.map(({ path, kind }) => ({ path, kind })) };

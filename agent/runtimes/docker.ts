@@ -150,7 +150,7 @@ export class Docker implements PodRuntime {
     const id = this.#idOf(image.digest);
     const { folders, blobs } = await this.#store.places(await this.#inspect(id), image, layers, signal);
     // To have an archive made costs the disk a copy of the image, so that is the last resort.
-    const exported = new ExportedImage(this.#docker, id);
+    const exported = new ExportedImage(this.#docker, id, { signal });
     return {
       folders: folders && { ...folders, container: await this.#rootOf(image, inventory) },
       blobs: blobs.map((blob, index) =>
