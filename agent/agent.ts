@@ -68,7 +68,12 @@ export async function runAgent(parts: AgentParts, signal: AbortSignal): Promise<
       await agent.pause(spread(parts.relist), signal);
     } catch (err) {
       if (signal.aborted) break;
-      parts.log.error({ err }, 'look at the node failed');
+      if (err instanceof CoreClientError)
+        parts.log.warn(
+          { err, waitingBytes: parts.outbox?.bytes },
+          'the core does not answer; images wait until it does',
+        );
+      else parts.log.error({ err }, 'look at the node failed');
       agent.forgetLeases();
       failures++;
       const isAway = err instanceof CoreClientError && failures > AHEAD_AFTER_FAILURES;
@@ -140,8 +145,10 @@ class Agent {
     const { runtime, metrics, log } = this.#parts;
     const there = await runtime.inventory(signal);
     const inventory = boundedInventory(there);
-    await this.#report(inventory, there, signal);
+    // What runs is looked at, and what waits is told, also while the core is away.
     this.facts?.update(inventory.containers);
+    metrics.waiting.set(this.#images.todo(inventory).length);
+    await this.#report(inventory, there, signal);
     this.#images.keepOnly(inventory.images);
     const todo = this.#images.todo(inventory);
     metrics.waiting.set(todo.length);
