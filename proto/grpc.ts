@@ -1,3 +1,4 @@
+import { addAbortSignal } from 'node:stream';
 import {
   create,
   type DescMessage,
@@ -198,6 +199,8 @@ async function pump(
 export interface ServicePolicy<Caller> {
   /** Throws if the caller may not call `path` (`/package.Service/Method`). */
   readonly authenticate: (metadata: Metadata, path: string) => Promise<Caller>;
+  /** Milliseconds that the messages of a client's stream may take to come, whatever deadline the client sets. */
+  readonly requestStreamMs: number;
   /** The status for whatever a handler threw. */
   readonly toStatus: (error: unknown) => Partial<StatusObject>;
 }
@@ -231,6 +234,11 @@ function serverCall<Caller>(
     const ended = new AbortController();
     call.on('cancelled', () => ended.abort());
     const caller = await policy.authenticate(call.metadata, path);
+    if (requestStream) {
+      const late = AbortSignal.timeout(policy.requestStreamMs);
+      late.addEventListener('abort', () => ended.abort(), { once: true });
+      addAbortSignal(late, call);
+    }
     const answer = handler(requestStream ? call : call.request, { caller, signal: ended.signal });
     if (!responseStream) return create(method.output, (await answer) as Fields);
     await pump(answer as AsyncIterable<object>, (message) =>

@@ -43,6 +43,7 @@ export async function startTestCore(
       calls.push(call);
       return call;
     },
+    requestStreamMs: 60_000,
     toStatus: (error: unknown) => error as Partial<StatusObject>,
   };
   const unexpected = () => Promise.reject({ code: status.UNIMPLEMENTED, details: 'not expected' });

@@ -8,12 +8,14 @@ import { layerUnreadable, storeLayer } from '../app/layers.ts';
 import { holdLayers, missingLayers } from '../app/missing-layers.ts';
 import { CoreError } from '../errors.ts';
 import { mustBe } from './access.ts';
+import { Intake } from './intake.ts';
 
-/** A layer of 500,000 paths encodes to some 10 MB; what is larger was not made by a cataloger. */
-const MAX_CONTENT_BYTES = 64 * 1024 * 1024;
+/** A layer of 500,000 paths encodes to some 10 MB; none has more than 64 MiB before compression. */
+const MAX_CONTENT_BYTES = 32 * 1024 * 1024;
 
 /** The calls of agents on layers. */
 export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> {
+  const intake = new Intake();
   return {
     async missingLayers({ image, catalogerVersion }, { caller }) {
       const agent = mustBe(caller, 'agent');
@@ -21,15 +23,17 @@ export function layersService(app: App): ServiceHandlers<typeof Layers, Caller> 
       const { diffIds, leased, ...rest } = await missingLayers(app, agent, image, catalogerVersion);
       return { diffIds: [...diffIds], leased: [...leased], ...rest };
     },
-    async uploadLayer(requests, { caller }) {
+    async uploadLayer(requests, { caller, signal }) {
       const agent = mustBe(caller, 'agent');
-      const upload = await receive(app, agent, requests);
-      try {
-        await (upload.image === '' ? storeLayer : storeRoot)(app, agent, upload);
-      } finally {
-        if (upload.offset > 0) await forgetKept(app, agent, upload.contentDigest);
-      }
-      return {};
+      return intake.during(agent, signal, async () => {
+        const upload = await receive(app, agent, requests);
+        try {
+          await (upload.image === '' ? storeLayer : storeRoot)(app, agent, upload);
+        } finally {
+          if (upload.offset > 0) await forgetKept(app, agent, upload.contentDigest);
+        }
+        return {};
+      });
     },
     async keptUpload({ contentDigest }, { caller }) {
       return { bytes: BigInt(await bytesKept(app, mustBe(caller, 'agent'), contentDigest)) };
@@ -56,18 +60,21 @@ async function receive(
   requests: AsyncIterable<UploadLayerRequest>,
 ) {
   let header: LayerHeader | undefined;
-  const chunks: Buffer[] = [];
+  // As much as was announced: chunks that are kept as they come take as many objects as somebody likes.
+  let room = Buffer.alloc(0);
   let size = 0;
   try {
     for await (const { part } of requests) {
       if (part.case === 'header' && !header) {
         header = checkedHeader(part.value);
         size = Number(header.offset);
+        room = Buffer.allocUnsafeSlow(Number(header.contentSize) - size);
       } else if (part.case === 'content') {
+        const at = size - Number(header?.offset ?? 0);
         size += part.value.length;
         if (!header || size > header.contentSize)
           throw new CoreError('layer_broken', 'more content came than was announced');
-        chunks.push(Buffer.from(part.value.buffer, part.value.byteOffset, part.value.length));
+        room.set(part.value, at);
       }
     }
     if (!header) throw new CoreError('layer_broken', 'the upload has no header');
@@ -79,11 +86,12 @@ async function receive(
     }
   } catch (error) {
     if (header && size <= header.contentSize) {
-      await keepBroken(app, agent, header.contentDigest, await whole(app, agent, header, chunks));
+      const came = room.subarray(0, size - Number(header.offset));
+      await keepBroken(app, agent, header.contentDigest, await whole(app, agent, header, came));
     }
     throw error;
   }
-  return { ...header, content: await whole(app, agent, header, chunks) };
+  return { ...header, content: await whole(app, agent, header, room) };
 }
 
 /** What came, behind what is kept. Read last: what is not taken in while one waits is lost if the connection breaks then. */
@@ -91,10 +99,10 @@ async function whole(
   app: App,
   agent: Extract<Caller, { role: 'agent' }>,
   { contentDigest, offset }: LayerHeader,
-  chunks: readonly Buffer[],
+  came: Buffer,
 ): Promise<Buffer> {
-  if (offset === 0n) return Buffer.concat(chunks);
-  return Buffer.concat([await resumeUpload(app, agent, contentDigest, Number(offset)), ...chunks]);
+  if (offset === 0n) return came;
+  return Buffer.concat([await resumeUpload(app, agent, contentDigest, Number(offset)), came]);
 }
 
 function checkedHeader(header: LayerHeader): LayerHeader {

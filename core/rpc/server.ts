@@ -14,6 +14,8 @@ import { verdictsService } from './verdicts.ts';
 
 /** Streams that are still open this long after the end was announced are cut; their clients come back elsewhere. */
 const SHUTDOWN_MS = 2_000;
+/** Agents give an upload 15 s, and go on from where it was in another. */
+const REQUEST_STREAM_MS = 30_000;
 /** A report of a node with 5,000 images of a few names each has some 2 MB. */
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 
@@ -32,6 +34,7 @@ export async function startRpcServer(
   const server = new Server(options);
   const policy: ServicePolicy<Caller> = {
     authenticate: (metadata) => authenticate(parts.authorities, metadata.get('authorization')[0]?.toString()),
+    requestStreamMs: REQUEST_STREAM_MS,
     toStatus: (error) => toStatus(error, parts.log),
   };
   serve(server, Layers, layersService(parts.app), policy);

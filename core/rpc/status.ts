@@ -25,6 +25,9 @@ const statuses: Readonly<Record<CoreErrorCode, status>> = {
 /** What a caller is told: the whole of an error that is ours, and of any other only that it happened. */
 export function toStatus(error: unknown, log: Log): Partial<StatusObject> {
   if (error instanceof CoreError) return { code: statuses[error.code], details: explain(error) };
+  // Who called is gone, or was too slow.
+  if (error instanceof Error && error.name === 'AbortError')
+    return { code: status.CANCELLED, details: 'too slow' };
   log.error({ err: error }, 'call failed');
   const code = isOfTheWay(error) ? status.UNAVAILABLE : status.INTERNAL;
   return { code, details: 'the core cannot do this now; its log says why' };

@@ -66,6 +66,7 @@ const ID = /^[0-9a-f]{3,64}$/;
 
 const policy: ServicePolicy<undefined> = {
   authenticate: async () => undefined,
+  requestStreamMs: 60_000,
   toStatus: (error) => ({ code: status.UNKNOWN, details: String(error) }),
 };
 
