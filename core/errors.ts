@@ -9,6 +9,8 @@ export const coreErrorCodes = {
   layer_broken: 'An upload was cut short, does not have the announced digest, or holds no fragment.',
   upload_not_kept: 'An upload goes on from more than is kept of it; the agent sends it from its beginning.',
   layer_not_expected: 'A node sent a layer of an image that it has not named before.',
+  too_many_unproven:
+    'A node has too many images that nothing but its word tells of; this one is not made known.',
   sbom_invalid:
     'What was uploaded is not an SBOM of a format that is read, or it names no package; the message says where.',
   sbom_of_another_image: 'An uploaded SBOM says that it is about another image than it was uploaded for.',

@@ -121,11 +121,13 @@ create table gatehouse.images (
   composed_by text,
   created_at timestamp with time zone not null default now(),
   source text,
+  said_by text,
   constraint images_pkey PRIMARY KEY (digest),
   constraint images_source_check CHECK ((source = ANY (ARRAY['layers'::text, 'upload'::text]))),
   constraint images_state_check CHECK ((state = ANY (ARRAY['waiting'::text, 'ready'::text, 'partial'::text, 'failed'::text])))
 );
 CREATE INDEX images_layers ON gatehouse.images USING gin (diff_ids);
+CREATE INDEX images_said_by ON gatehouse.images USING btree (said_by) WHERE (said_by IS NOT NULL);
 
 create table gatehouse.kept_uploads (
   cluster text not null,

@@ -5,6 +5,7 @@ import { markVerdicts } from '../datastore/stale.ts';
 import type { App } from './app.ts';
 import { digest, reasonText } from './names.ts';
 import { nameOf } from './nodes.ts';
+import { mustHaveRoom } from './unproven-images.ts';
 
 /**
  * Notes why a node has given an image up, where nothing better is known of it. Whatever any node brings of it later
@@ -17,7 +18,10 @@ export async function imageFailed(
 ): Promise<void> {
   const image = digest('digest', report.digest);
   const reason = `${nameOf(node)}: ${report.reason}`;
-  await app.database.transaction((sql) => giveUp(app, sql, image, reason));
+  await app.database.transaction(async (sql) => {
+    await mustHaveRoom(sql, node, image);
+    await giveUp(app, sql, image, { reason, saidBy: nameOf(node) });
+  });
 }
 
 /**
@@ -29,13 +33,18 @@ export async function imageNotComposed(app: App, image: string, failure: string)
   await app.database.transaction(async (sql) => {
     // It may be forgotten by now.
     if (await findImage(sql, image))
-      await giveUp(app, sql, image, `what was read of it cannot be put together: ${failure}`);
+      await giveUp(app, sql, image, { reason: `what was read of it cannot be put together: ${failure}` });
   });
 }
 
-async function giveUp(app: App, sql: Sql, image: string, reason: string): Promise<void> {
+async function giveUp(
+  app: App,
+  sql: Sql,
+  image: string,
+  { reason, saidBy }: { reason: string; saidBy?: string },
+): Promise<void> {
   // First, as wherever images are judged or composed.
   await markVerdicts(sql, [image]);
-  await setGivenUp(sql, image, reasonText(reason));
+  await setGivenUp(sql, image, { reason: reasonText(reason), saidBy });
   await app.jobs.send(sql, 'judge-images', {});
 }

@@ -12,6 +12,7 @@ import type { App } from './app.ts';
 import { composeIfWhole } from './layers.ts';
 import { aliases, diffIds, digest, MAX_LAYERS, shortText } from './names.ts';
 import { hearOf, nameOf } from './nodes.ts';
+import { mustHaveRoom } from './unproven-images.ts';
 
 /**
  * A node renews its leases three times in this span while it works; one that died keeps the others from its layers for
@@ -61,7 +62,8 @@ export async function missingLayers(
   const names = aliases(description.aliases).map((alias) => ({ alias, image: name }));
   const version = shortText('cataloger_version', catalogerVersion);
   return app.database.transaction(async (sql) => {
-    const inserted = said && (await insertImage(sql, said));
+    if (said && !said.proven) await mustHaveRoom(sql, node, name);
+    const inserted = said && (await insertImage(sql, said, nameOf(node)));
     const image = inserted ?? (await findImage(sql, name));
     if (!image) return nothing;
     if (said && !isDeepStrictEqual([image.platform, ...image.diffIds], [said.platform, ...said.diffIds])) {

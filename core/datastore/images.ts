@@ -39,14 +39,18 @@ const columns = `digest, platform, diff_ids as "diffIds", proven, state, reason,
  * Makes an image known, and gives what is known of it then: what was proven, else what was said first; of one that is
  * known by an upload alone, or was given up, nothing was. What it is made of `isNews` if that was not known before.
  */
-export async function insertImage(sql: Sql, image: ImageRecord): Promise<ImageRow & { isNews: boolean }> {
+export async function insertImage(
+  sql: Sql,
+  image: ImageRecord,
+  saidBy?: string,
+): Promise<ImageRow & { isNews: boolean }> {
   const news = await sql.query(
-    `insert into gatehouse.images (digest, platform, diff_ids, proven) values ($1, $2, $3, $4)
+    `insert into gatehouse.images (digest, platform, diff_ids, proven, said_by) values ($1, $2, $3, $4, $5)
      on conflict (digest) do update set platform = excluded.platform, diff_ids = excluded.diff_ids,
-       proven = excluded.proven
+       proven = excluded.proven, said_by = excluded.said_by
        where not images.proven and (excluded.proven or images.diff_ids = '{}')
      returning digest`,
-    [image.digest, image.platform, image.diffIds, image.proven],
+    [image.digest, image.platform, image.diffIds, image.proven, image.proven ? null : (saidBy ?? null)],
   );
   const row = await findImage(sql, image.digest);
   if (!row) throw new Error(`image ${image.digest} was just inserted`);
@@ -158,14 +162,27 @@ export async function deleteImages(sql: Sql, digests: readonly string[]): Promis
 }
 
 /** Notes why an image was given up, unless its packages are known. */
-export async function setGivenUp(sql: Sql, digest: string, reason: string): Promise<void> {
+export async function setGivenUp(
+  sql: Sql,
+  digest: string,
+  { reason, saidBy }: { reason: string; saidBy: string | undefined },
+): Promise<void> {
   await sql.query(
-    `insert into gatehouse.images (digest, platform, diff_ids, proven, state, reason)
-     values ($1, '', '{}', false, 'failed', $2)
+    `insert into gatehouse.images (digest, platform, diff_ids, proven, state, reason, said_by)
+     values ($1, '', '{}', false, 'failed', $2, $3)
      on conflict (digest) do update set state = 'failed', reason = excluded.reason
        where images.source is null`,
-    [digest, reason],
+    [digest, reason, saidBy ?? null],
   );
+}
+
+/** How many images there are by the word of a node alone, but for this one. */
+export async function countSaidBy(sql: Sql, saidBy: string, but: string): Promise<number> {
+  const [row] = await sql.query<{ count: number }>(
+    `select count(*) as count from gatehouse.images where said_by = $1 and digest <> $2`,
+    [saidBy, but],
+  );
+  return row?.count ?? 0;
 }
 
 /** Images after one another by digest, from `after` on. */

@@ -11,6 +11,7 @@ const statuses: Readonly<Record<CoreErrorCode, number>> = {
   layer_broken: 400,
   upload_not_kept: 409,
   layer_not_expected: 409,
+  too_many_unproven: 409,
   sbom_invalid: 400,
   sbom_of_another_image: 409,
   busy: 503,

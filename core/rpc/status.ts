@@ -12,6 +12,7 @@ const statuses: Readonly<Record<CoreErrorCode, status>> = {
   // The caller asks anew what is kept.
   upload_not_kept: status.UNAVAILABLE,
   layer_not_expected: status.FAILED_PRECONDITION,
+  too_many_unproven: status.FAILED_PRECONDITION,
   sbom_invalid: status.INVALID_ARGUMENT,
   sbom_of_another_image: status.FAILED_PRECONDITION,
   busy: status.RESOURCE_EXHAUSTED,

@@ -50,6 +50,39 @@ async function lie(diffId: string, files: readonly string[]) {
   return { diffId, catalogerVersion: CATALOGER_VERSION, chainId: diffId, content, contentDigest };
 }
 
+describe('images that a node makes up', () => {
+  it('are refused beyond so many, and no other node has to do with that', async () => {
+    const { n1, n2 } = running.agents;
+    const madeUp = (at: number): string => digestOf(Buffer.from(`made up ${at}`));
+    const describe = (digest: string) => ({
+      digest,
+      platform: 'linux/amd64',
+      diffIds: [digestOf(Buffer.from(`of ${digest}`))],
+      aliases: [],
+      config: new Uint8Array(),
+    });
+    for (let at = 0; at < 100; at++) await n1.reportFailedImage({ digest: madeUp(at), reason: 'no' });
+    for (let at = 100; at < 200; at++) await n1.missingLayers(describe(madeUp(at)), CATALOGER_VERSION);
+    const refused = {
+      code: 'core_rejected',
+      cause: { details: expect.stringMatching(/200 images .* test\/n1/) },
+    };
+    await expect(n1.reportFailedImage({ digest: madeUp(200), reason: 'no' })).rejects.toMatchObject(refused);
+    const one = describe(madeUp(200));
+    await expect(n1.missingLayers(one, CATALOGER_VERSION)).rejects.toMatchObject(refused);
+    // What it said before stands, and what is proven has no bound of this kind.
+    await n1.reportFailedImage({ digest: madeUp(7), reason: 'still no' });
+    const image = imageOf(await layerOf({ ...debian(), 'srv/proven': 'x' }));
+    await bring(n1, image);
+    expect(await composed(image.digest)).toMatchObject({ state: 'ready' });
+    expect((await n2.missingLayers(one, CATALOGER_VERSION)).diffIds).toEqual(one.diffIds);
+    const [{ count = 0 } = {}] = await running.core.app.database.query<{ count: number }>(
+      `select count(*) as count from gatehouse.images where said_by = 'test/n1'`,
+    );
+    expect(count).toBe(200);
+  });
+});
+
 describe('an image with more in it than a core can hold', () => {
   it('is known in part, by the layers up to there, and says so', async () => {
     const base = await layerOf(debian('bash 5'));
